@@ -1,0 +1,342 @@
+"""What a dialect says, as frozen structures with a closed vocabulary.
+
+A dialect is one venue product family's listen-key protocol. Every variant named here is implemented
+once, in `wire` or `core`, and open to every dialect. Templates are text with `$name` places:
+`$listen_key`, `$expires_at_ms`, `$now_ms`, `$id`, `$iso_time`, `$stream`, `$event`, `$path`, `$method`, `$parameter`,
+`$limit`, `$interval`, `$until_ms`, `$count`, `$code`, `$window_ms`.
+"""
+
+from typing import Literal
+
+import msgspec
+
+OperationKind = Literal["create", "extend", "close"]
+FailureKind = Literal[
+    "api_key_missing",  # no credential header, or an empty one
+    "api_key_malformed",  # characters that no API key has
+    "api_key_unknown",
+    "ip_not_allowed",
+    "permission_denied",
+    "parameter_missing",
+    "parameter_empty",
+    "parameter_illegal",
+    "symbol_missing",
+    "symbol_unknown",
+    "listen_key_missing",
+    "listen_key_unknown",
+    "signature_missing",
+    "signature_wrong",
+    "timestamp_missing",
+    "timestamp_malformed",
+    "timestamp_late",
+    "timestamp_early",
+    "recv_window_wrong",
+    "rate_limited",  # a bucket is full
+    "endpoint_disabled",  # inside the penalty that a full bucket started
+    "error_breaker",  # too many equal errors
+    "banned",
+    "path_unknown",
+    "method_unknown",
+    "body_too_large",
+    "request_malformed",
+    "internal",
+]
+
+
+class _Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Frozen, keyword-only, and strict about unknown fields."""
+
+
+class KeySpace(_Model):
+    """How listen keys are minted and live."""
+
+    alphabet: str
+    """Every character a key string may have, spelled out."""
+    length: int
+    lifetime_s: int = 3600
+    issue: Literal["same_extended", "new_coexists", "new_replaces", "new_evicts_oldest", "refuse_over"]
+    max_live: int = 0
+    """For `new_evicts_oldest` and `refuse_over`: how many keys may live; 0 means no bound."""
+    scope: Literal["none", "symbol"] = "none"
+    """`symbol`: a key belongs to one trading symbol, and so does its stream (`NAME:SYMBOL`)."""
+    symbol_pattern: str = ""
+    """Full-match pattern of a symbol, after upper-casing; for `scope = "symbol"`."""
+
+
+class Auth(_Model):
+    """Where credentials travel and how a signature is made."""
+
+    header: str
+    api_key_pattern: str
+    """Full-match pattern of a well-formed API key."""
+    signature: Literal["ignored", "if_sent", "required"]
+    signature_payload: Literal["query_then_body"] = "query_then_body"
+    """`query_then_body`: the raw query string and the raw form body, joined by nothing, without `signature`."""
+    timestamp_parameter: str = "timestamp"
+    recv_window_parameter: str = "recvWindow"
+    signature_parameter: str = "signature"
+    recv_window_ms: int = 5000
+    recv_window_max_ms: int = 60000
+    early_ms: int = 1000
+    """How far ahead of the server a timestamp may be: strictly less than this."""
+
+
+class Operation(_Model):
+    """One REST call of a key's life."""
+
+    kind: OperationKind
+    method: str
+    path: str
+    key_in: Literal["nowhere", "parameter"] = "parameter"
+    """`nowhere`: the API key names the listen key, and a `listenKey` that is sent is ignored."""
+    key_parameter: str = "listenKey"
+    scope_parameter: str = ""
+    weight: int = 1
+    success_status: int = 200
+    success_body: str = "{}"
+    missing_key: Literal["failure", "no_content"] = "failure"
+    """What a request without a listen key gets: the `listen_key_missing` row, or 204 and no body."""
+    pools: tuple[str, ...]
+    """Names of the limits that this call counts against."""
+    alias: bool = False
+    """Another spelling of an operation that is already there; the reference shows the other."""
+
+
+class PublicCall(_Model):
+    """A public call that clients make before a stream."""
+
+    method: str
+    path: str
+    body: str
+    status: int = 200
+    content_type: str = "application/json"
+    weight: int = 1
+    pools: tuple[str, ...]
+
+
+class Failure(_Model):
+    """How one failure looks on the wire."""
+
+    kind: FailureKind
+    status: int
+    code: int | None = None
+    msg: str = ""
+    body: str = ""
+    """The whole body where it is not the dialect's error envelope."""
+    content_type: str = "application/json"
+    headers: dict[str, str] = {}
+    only_if_accept: str = ""
+    """A body that is sent only to a request whose `Accept` names this type."""
+
+
+class UnknownPath(_Model):
+    """Who answers for a path below this prefix that is nobody's operation."""
+
+    prefix: str
+    failure: FailureKind = "path_unknown"
+
+
+class Limit(_Model):
+    """One rate bucket."""
+
+    name: str
+    dimension: Literal["ip", "uid"]
+    per: Literal["pool", "operation"]
+    """One bucket for all calls that name this limit, or one for each of them."""
+    counts: Literal["weight", "requests"]
+    limit: int
+    window_ms: int
+    aligned: bool = True
+    """Windows start at multiples of their length (venue time), not at the first request."""
+    failure: FailureKind = "rate_limited"
+    penalty_ms: int = 0
+    """After the bucket overflows, its calls are refused with `endpoint_disabled` this long."""
+    used_headers: tuple[str, ...] = ()
+    remaining_headers: tuple[str, ...] = ()
+    reset_headers: tuple[str, ...] = ()
+    retry_after: bool = False
+    """Refusals carry `Retry-After`, whole seconds to the end of the window or the ban."""
+    interval_name: str = ""
+    """How error texts spell the window, such as `1 MINUTE`."""
+
+
+class Bans(_Model):
+    """Who goes on after a refusal is shut out, longer each time."""
+
+    after_refused: int
+    """Further refused calls in one window that bring the ban."""
+    first_s: int
+    longest_s: int
+    factor: int
+    forget_s: int
+    """Without a ban for this long, the next is a first one again."""
+
+
+class Breaker(_Model):
+    """Too many answers with one error code shut the call for a while."""
+
+    more_than: int
+    window_ms: int
+    penalty_ms: int
+    never_counts: tuple[int, ...]
+
+
+class Limits(_Model):
+    """All rate rules of a dialect."""
+
+    buckets: tuple[Limit, ...]
+    bans: Bans | None = None
+    breaker: Breaker | None = None
+
+
+class Topic(_Model):
+    """A name that a client subscribes to on a socket that already carries a key."""
+
+    name: str
+    event: str
+    """The event type (`e`) that it delivers."""
+    wrap: str = ""
+    """Template around `$event`; empty sends the event bare."""
+
+
+class Stream(_Model):
+    """One journaled stream that a key opens."""
+
+    name: str
+    title: str
+    topics: tuple[Topic, ...] = ()
+    """When given, only events of subscribed topics are delivered."""
+    root: bool = True
+    """Its sockets are reachable without prefix, Host or listener of its own."""
+
+
+class Heartbeat(_Model):
+    """How the server finds out that a client is gone."""
+
+    kind: Literal["protocol_ping", "word", "json"]
+    """A WebSocket Ping, a bare word in a data frame, or a JSON object with an id."""
+    period_ms: int
+    grace_ms: int
+    """Unanswered for this long, the socket is closed where `heartbeat.enforce` holds."""
+    send: str = ""
+    answers: tuple[str, ...] = ()
+    """Text that counts as an answer; for `json` also an object whose `pong` is the id."""
+    enforced: bool = True
+    """Whether `serve` closes for it; the simulated venue always does."""
+
+
+class SocketPath(_Model):
+    """One WebSocket path of a dialect."""
+
+    path: str
+    """Exact path, or one that ends in `/{names}`."""
+    stream: str
+    """The stream that keys bind to here; empty where the path carries no user data."""
+    names_in: Literal["nowhere", "path", "query"] = "nowhere"
+    names_parameter: str = ""
+    events_parameter: str = ""
+    combined: bool = False
+    """Events start wrapped as `{"stream":…,"data":…}`."""
+    control: Literal["method", "topics", "acks", "none"]
+    """`method`: SUBSCRIBE and kin with keys as names; `topics`: `reqType` frames for the stream's topics;
+    `acks`: `reqType` frames are acknowledged and nothing hangs on them."""
+    heartbeat: str
+    """Name of the heartbeat in `heartbeats`."""
+    shared: bool = False
+    """A path that several dialects have at the root, where the key decides."""
+
+
+class Notice(_Model):
+    """What a socket is told when a key of its ends."""
+
+    streams: tuple[str, ...]
+    on: tuple[Literal["expired", "closed", "revoked"], ...]
+    body: str
+
+
+class ControlError(_Model):
+    """One answer to a control request that cannot be honoured."""
+
+    kind: Literal[
+        "not_json",
+        "method_missing",
+        "method_unknown",
+        "id_wrong",
+        "too_many_parameters",
+        "property_unknown",
+        "property_not_text",
+        "value_not_boolean",
+        "topic_unknown",
+        "topic_limit",
+        "request_wrong",
+    ]
+    body: str
+
+
+class Control(_Model):
+    """Answers to control requests, by the `control` of a socket path."""
+
+    stream: str = ""
+    """For one stream only; empty holds for all."""
+    ack: str
+    errors: tuple[ControlError, ...] = ()
+    silent_on_junk: bool = False
+    topic_limit: int = 0
+    market_topic_pattern: str = ""
+    """Names that are market data: acknowledged and silent."""
+
+
+class Close(_Model):
+    """A close code and its reason."""
+
+    kind: Literal[
+        "bad_key", "slow", "pong_timeout", "too_many_requests", "too_big", "protocol", "shutdown",
+        "revoked", "no_key", "not_text",
+    ]
+    code: int
+    reason: str
+
+
+class Frames(_Model):
+    """How data frames are written."""
+
+    codec: Literal["text", "gzip_binary"] = "text"
+    messages_per_second: int = 0
+    """Incoming messages that a socket may send in a second; 0 means no bound."""
+    names_per_socket: int = 1024
+
+
+class Dialect(_Model):
+    """One venue product family's listen-key protocol."""
+
+    name: str
+    title: str
+    venue: str
+    documentation: str
+    """Address of the venue's own page."""
+    key_space: KeySpace
+    auth: Auth
+    streams: tuple[Stream, ...]
+    operations: tuple[Operation, ...]
+    public_calls: tuple[PublicCall, ...] = ()
+    error_envelope: str
+    """Template of an error body, with `$code` and `$msg`."""
+    failures: tuple[Failure, ...]
+    unknown_paths: tuple[UnknownPath, ...] = ()
+    limits: Limits
+    frames: Frames
+    heartbeats: dict[str, Heartbeat]
+    sockets: tuple[SocketPath, ...]
+    controls: tuple[Control, ...]
+    notices: tuple[Notice, ...] = ()
+    closes: tuple[Close, ...]
+    root: bool = True
+    """REST calls are reachable without prefix, Host or listener of its own."""
+
+    def failure(self, kind: FailureKind) -> Failure:
+        """The row for a failure; the loader has seen to it that there is one."""
+        return next(row for row in self.failures if row.kind == kind)
+
+    def close(self, kind: str) -> Close:
+        """The close code for a reason; the loader has seen to it that there is one."""
+        return next(row for row in self.closes if row.kind == kind)

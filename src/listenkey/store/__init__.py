@@ -1,0 +1,4 @@
+"""Where accounts, keys, journals and counters are kept. `base` says what a store does; the rest are stores.
+
+Only the composition root names a concrete store.
+"""
