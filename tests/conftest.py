@@ -1,0 +1,27 @@
+"""What holds for the whole run."""
+
+import os
+
+import pytest
+
+
+def _skips_forbidden() -> bool:
+    return os.environ.get("CI") == "true"
+
+
+def _skipped(config: pytest.Config) -> int:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    return len(reporter.stats.get("skipped", [])) if reporter else 0
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In the continuous build a skipped test is a failed run: there nothing may be lacking."""
+    if _skips_forbidden() and session.exitstatus == pytest.ExitCode.OK and _skipped(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say why a run without failures failed."""
+    if _skips_forbidden() and (count := _skipped(config)):
+        terminalreporter.write_line(f"CI=true: {count} skipped tests fail this run", red=True)
