@@ -1,0 +1,42 @@
+"""Settings: their declarations, where they come from, their checks and their reference.
+
+Knows no dialect and opens no listener; checks that need a dialect are made by whoever has both.
+"""
+
+from listenkey.config.check import check_demo
+from listenkey.config.document import reference
+from listenkey.config.listener import Listener, parse_listener
+from listenkey.config.load import Loaded, examine, load
+from listenkey.config.settings import (
+    Admin,
+    Dialects,
+    DialectSettings,
+    Heartbeat,
+    Http,
+    Journal,
+    Settings,
+    Streams,
+    Tls,
+)
+from listenkey.config.show import as_mapping, as_toml
+
+__all__ = [
+    "Admin",
+    "DialectSettings",
+    "Dialects",
+    "Heartbeat",
+    "Http",
+    "Journal",
+    "Listener",
+    "Loaded",
+    "Settings",
+    "Streams",
+    "Tls",
+    "as_mapping",
+    "as_toml",
+    "check_demo",
+    "examine",
+    "load",
+    "parse_listener",
+    "reference",
+]

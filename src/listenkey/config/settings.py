@@ -1,0 +1,209 @@
+"""Every setting, declared once: name, type, default, meaning, and whether it is secret.
+
+The names are the TOML keys; a name ends in its unit. The reference, the environment variables and the checks
+are made from these declarations, so nothing about a setting may be said anywhere else.
+"""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from listenkey.config.listener import Listener, parse_listener
+
+
+def says(meaning: str, *, secret: bool = False, only: str = "", **bounds: Any) -> msgspec.Meta:
+    """What a setting means. `only` is told to whoever sets what this version does not do yet."""
+    return msgspec.Meta(description=meaning, extra={"secret": secret, "only": only}, **bounds)
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Frozen, keyword-only, strict about unknown keys."""
+
+
+class Admin(_Section, frozen=True):
+    """The listener for operators and publishers."""
+
+    listen: Annotated[str, says("Address of the admin listener, `HOST:PORT`; port 0 picks a free one.")] = (
+        "127.0.0.1:8081"
+    )
+    allow_remote: Annotated[
+        bool, says("Let the admin listener accept plain HTTP beyond loopback. With TLS it is not needed.")
+    ] = False
+
+
+class Tls(_Section, frozen=True):
+    """Certificate of all listeners. SIGHUP reads both files again."""
+
+    cert: Annotated[str, says("PEM file of the certificate chain; empty for plain HTTP.")] = ""
+    key: Annotated[str, says("PEM file of the certificate's private key.")] = ""
+
+
+class Journal(_Section, frozen=True):
+    """What is kept of each stream."""
+
+    retention_days: Annotated[int, says("Events older than this are forgotten.", ge=1, le=36_500)] = 7
+    max_events: Annotated[int, says("Most events kept of one stream; the oldest go first.", ge=1)] = 1_000_000
+
+
+class Streams(_Section, frozen=True):
+    """How sockets are served."""
+
+    resume: Annotated[
+        Literal["live"],
+        says(
+            "Where a reopened venue socket begins: at the live tail.",
+            only="replay for venue sockets is not there yet; the native stream resumes by `since`",
+        ),
+    ] = "live"
+    close: Annotated[
+        Literal["venue"],
+        says(
+            "What closing a shared listen key does: as at the venue, it ends the key for everyone.",
+            only="keys of one's own for each holder are not there yet",
+        ),
+    ] = "venue"
+    bad_key: Annotated[
+        Literal["reject", "silent"],
+        says(
+            "A listen key that does not exist, on a socket: `reject` refuses it, `silent` accepts it and "
+            "sends nothing, as the venues do."
+        ),
+    ] = "reject"
+    queue_bytes: Annotated[
+        int, says("Bytes that may wait for one socket; a reader slower than that is closed.", ge=4096)
+    ] = 1_048_576
+    position_seconds: Annotated[
+        int, says("How often the native stream says how far it is complete.", ge=1, le=3600)
+    ] = 5
+    no_key_seconds: Annotated[
+        int, says("A socket on a user-data path that has bound no key by then is closed.", ge=1, le=86_400)
+    ] = 60
+    no_key_sockets_per_address: Annotated[
+        int, says("Most sockets without a key that one address may hold open.", ge=1)
+    ] = 64
+
+
+class Heartbeat(_Section, frozen=True):
+    """Whether silence ends a socket."""
+
+    enforce: Annotated[
+        bool | None,
+        says("Close sockets that leave heartbeats unanswered. Unset, each dialect's own default holds."),
+    ] = None
+
+
+class Http(_Section, frozen=True):
+    """Bounds on what a peer may send, and how long it may take."""
+
+    head_seconds: Annotated[int, says("Time for a request's head to arrive.", ge=1, le=3600)] = 10
+    head_bytes: Annotated[int, says("Longest request head.", ge=1024, le=1_048_576)] = 32_768
+    body_seconds: Annotated[int, says("Time for a request's body to arrive.", ge=1, le=3600)] = 30
+    body_bytes: Annotated[int, says("Longest body of a venue call.", ge=1024)] = 65_536
+    publish_body_bytes: Annotated[int, says("Longest body of one publish request.", ge=1024)] = 67_108_864
+    event_bytes: Annotated[int, says("Longest event that can be published.", ge=64)] = 1_048_576
+    message_bytes: Annotated[int, says("Longest incoming WebSocket message; 1009 after that.", ge=64)] = (
+        1_048_576
+    )
+    keep_alive_seconds: Annotated[int, says("An idle HTTP connection is closed after this.", ge=1)] = 75
+
+
+class Dialects(_Section, frozen=True):
+    """Venues beyond the built-in ones."""
+
+    files: Annotated[
+        tuple[str, ...], says("Dialect files of your own, mounted beside the built-in ones.")
+    ] = ()
+
+
+class DialectSettings(_Section, frozen=True):
+    """What is different for one dialect. NAME is as `listenkey dialect list` shows it; for one stream of a
+    dialect (`bingx-coinm`), `hosts` and `root` can be set."""
+
+    require_signature: Annotated[
+        bool | None, says("Demand a signature on every call. Unset, the dialect's own rule holds.")
+    ] = None
+    symbols: Annotated[
+        tuple[str, ...], says("The symbols that exist. Empty: every well-formed one does.")
+    ] = ()
+    hosts: Annotated[
+        tuple[str, ...], says("Values of the `Host` header, without port, that mean this dialect or stream.")
+    ] = ()
+    root: Annotated[
+        bool | None,
+        says("Whether its paths stand at the root too, without `/NAME`. Unset, the dialect says."),
+    ] = None
+    limits: Annotated[
+        dict[str, Annotated[int, msgspec.Meta(ge=1)]],
+        says("Size of rate buckets by name, as `listenkey dialect show NAME` lists them."),
+    ] = {}
+    lifetime_seconds: Annotated[
+        int | None, says("Life of a listen key from its last extension. Unset, the dialect says.")
+    ] = None
+
+
+class Settings(_Section, frozen=True):
+    """The gateway itself."""
+
+    listen: Annotated[
+        tuple[str, ...],
+        says(
+            "Addresses of the venue listeners, `HOST:PORT`, or `HOST:PORT=NAME` to serve one dialect or "
+            "stream alone there; port 0 picks a free one.",
+            min_length=1,
+        ),
+    ] = ("127.0.0.1:8080",)
+    data: Annotated[
+        str, says("Data folder: store, admin token and master secret. Made at first start.", min_length=1)
+    ] = "listenkey-data"
+    store: Annotated[str, says("Where everything is kept: `sqlite:` is a file in the data folder.")] = (
+        "sqlite:"
+    )
+    durability: Annotated[
+        Literal["full", "relaxed"],
+        says("`full`: what was acknowledged survives a power cut. `relaxed`: a crash of the process."),
+    ] = "full"
+    limits: Annotated[
+        Literal["account", "venue", "off"],
+        says("Rate limits: per account and API key, exactly as the venue's, or none."),
+    ] = "account"
+    era: Annotated[
+        Literal["all"],
+        says(
+            "Which answers of the venues' history are given: every call that was ever served works.",
+            only="dates are not there yet",
+        ),
+    ] = "all"
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], says("Least grave log line.")] = "info"
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        says("Addresses or networks (CIDR) of proxies whose `X-Forwarded-For` is believed."),
+    ] = ()
+    master_secret: Annotated[
+        str,
+        says(
+            "Secret that listen keys are derived from and API secrets are sealed with. Without it and "
+            "without a file, one is made in the data folder.",
+            secret=True,
+        ),
+    ] = ""
+    master_secret_file: Annotated[str, says("File that holds the master secret instead.")] = ""
+    admin: Admin = Admin()
+    tls: Tls = Tls()
+    journal: Journal = Journal()
+    streams: Streams = Streams()
+    heartbeat: Heartbeat = Heartbeat()
+    http: Http = Http()
+    dialects: Dialects = Dialects()
+    dialect: dict[str, DialectSettings] = {}
+
+    def listeners(self) -> tuple[Listener, ...]:
+        """The venue listeners, in order."""
+        return tuple(parse_listener(text) for text in self.listen)
+
+    def admin_listener(self) -> Listener:
+        """The admin listener."""
+        return parse_listener(self.admin.listen)
+
+    def hosts(self) -> dict[str, str]:
+        """The dialect or stream that each configured `Host` (lower case) means."""
+        return {host.lower(): name for name, own in self.dialect.items() for host in own.hosts}
