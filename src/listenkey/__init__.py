@@ -9,8 +9,15 @@ Importing `listenkey` itself imports none of them, so that a program which only 
 pays for the client alone.
 """
 
-from importlib.metadata import version
-
 __all__ = ["__version__"]
 
-__version__ = version("listenkey")
+__version__: str
+
+
+def __getattr__(name: str) -> str:
+    """`__version__`: read from the metadata when asked for, since that takes longer than everything else."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import version
+
+    return version("listenkey")
