@@ -1,0 +1,1 @@
+"""One module a row of the table in bench/README.md."""
