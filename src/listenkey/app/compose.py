@@ -1,0 +1,38 @@
+"""Opening a store and putting the gateway over it: the part of starting that needs no listener."""
+
+from pathlib import Path
+
+from listenkey.base.clock import DAY
+from listenkey.config import Settings
+from listenkey.dialect.model import Dialect
+from listenkey.service.clock import SystemClock
+from listenkey.service.gateway import Gateway, GatewayOptions
+from listenkey.service.vault import Vault, load_master_secret
+from listenkey.store.base import Store
+from listenkey.store.sqlite import open_sqlite
+
+from listenkey.app.dialects import configured_symbols
+
+
+def open_store(settings: Settings) -> Store:
+    """The configured store, its data folder locked. Errors: `StoreError` and its kin."""
+    return open_sqlite(Path(settings.data), durability=settings.durability)
+
+
+def open_vault(settings: Settings) -> Vault:
+    """The vault of the configured master secret. Errors: `SecretError`."""
+    secret = load_master_secret(settings.master_secret, settings.master_secret_file, Path(settings.data))
+    return Vault(secret)
+
+
+def make_gateway(settings: Settings, store: Store, dialects: dict[str, Dialect], *, demo: bool) -> Gateway:
+    """The gateway over an open store; to be called on the running event loop."""
+    options = GatewayOptions(
+        limits=settings.limits,
+        demo=demo,
+        symbols=configured_symbols(settings),
+        max_event_bytes=settings.http.event_bytes,
+        retention=settings.journal.retention_days * DAY,
+        max_events=settings.journal.max_events,
+    )
+    return Gateway(store, SystemClock(), open_vault(settings), dialects, options)

@@ -1,0 +1,48 @@
+"""What `serve --demo` adds: an account with a known API key, and an event a second on each of its streams."""
+
+import asyncio
+import sys
+
+from listenkey.base.errors import Refused
+from listenkey.service.accounts import DEMO_ACCOUNT, NewApiKey
+from listenkey.service.gateway import Gateway
+from listenkey.sources import demo
+
+DEMO_KEY = "demo-key"
+DEMO_SECRET = "demo-secret"  # noqa: S105 - it is printed for everybody to use
+_SYMBOL = "BTCUSDT"
+
+
+async def prepare(gateway: Gateway) -> None:
+    """Make the demo account and its API key, unless they are there."""
+    try:
+        await gateway.accounts.add(DEMO_ACCOUNT)
+    except Refused as error:
+        if error.code != "account_exists":
+            raise
+    if gateway.credentials.find(DEMO_KEY) is None:
+        wanted = NewApiKey(permissions=("read", "trade"), key=DEMO_KEY, secret=DEMO_SECRET)
+        await gateway.accounts.add_api_key(DEMO_ACCOUNT, wanted)
+
+
+def start(gateway: Gateway) -> "asyncio.Task[None]":
+    """Begin the events."""
+    streams = gateway.names.all_with(_SYMBOL)
+    return asyncio.create_task(demo.run(gateway.publisher.publish, gateway.clock.now, DEMO_ACCOUNT, streams))
+
+
+def print_lines(venue: str) -> None:
+    """The three lines to copy, on standard error."""
+    print(
+        "\n".join(
+            (
+                "Create a listen key, watch its stream, close it:",
+                f"  curl -X POST -H 'X-MBX-APIKEY: {DEMO_KEY}' {venue}/fapi/v1/listenKey",
+                f"  curl -N -H 'Accept: text/event-stream' -H 'Authorization: Bearer {DEMO_KEY}' "
+                f"'{venue}/lk/v1/stream?stream=binance-usdm'",
+                f"  curl -X DELETE -H 'X-MBX-APIKEY: {DEMO_KEY}' {venue}/fapi/v1/listenKey",
+            )
+        ),
+        file=sys.stderr,
+        flush=True,
+    )

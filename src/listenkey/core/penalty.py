@@ -1,0 +1,61 @@
+"""Bans that grow, and the breaker that shuts a call after too many equal errors."""
+
+from collections import deque
+
+import msgspec
+
+from listenkey.base.clock import Micros
+
+
+class BanRules(msgspec.Struct, frozen=True):
+    """Who goes on after a refusal is shut out, longer each time."""
+
+    after_refused: int
+    first: Micros
+    longest: Micros
+    factor: int
+    forget: Micros
+
+
+def earns_ban(refused: int, rules: BanRules) -> bool:
+    """Whether the refused calls of one window are too many. The first of them was still free."""
+    return refused > rules.after_refused
+
+
+def ban_length(strikes: int, rules: BanRules) -> Micros:
+    """How long the ban of the `strikes`-th time is."""
+    length = rules.first
+    for _ in range(1, strikes):
+        length *= rules.factor
+        if length >= rules.longest:
+            return rules.longest
+    return min(length, rules.longest)
+
+
+def next_strike(strikes: int, last_until: Micros, now: Micros, rules: BanRules) -> int:
+    """Which time this is, when the last ban was the `strikes`-th and ended at `last_until`."""
+    return 1 if now - last_until >= rules.forget else strikes + 1
+
+
+class ErrorCounter:
+    """Times of one error code of one caller, as far as they can still matter."""
+
+    __slots__ = ("_times",)
+
+    def __init__(self) -> None:
+        self._times: deque[Micros] = deque()
+
+    def count(self, now: Micros, window: Micros) -> int:
+        """Record one more; how many there were within the window, this one included."""
+        self._times.append(now)
+        while self._times[0] <= now - window:
+            self._times.popleft()
+        return len(self._times)
+
+    def is_over(self, now: Micros, window: Micros) -> bool:
+        """Whether nothing recorded can count any more."""
+        return self._times[-1] <= now - window
+
+    def clear(self) -> None:
+        """Start again; after a penalty the count begins anew."""
+        self._times.clear()

@@ -1,0 +1,171 @@
+"""A venue's REST call from request to reply: limits, credential, arguments, key life, answer."""
+
+import structlog
+
+from listenkey.base.clock import Micros
+from listenkey.base.errors import Refused, StoreError
+from listenkey.core.access import address_allowed
+from listenkey.core.records import ApiKey
+from listenkey.dialect.model import Dialect, Operation
+from listenkey.service.clock import ServiceClock
+from listenkey.service.credentials import Credentials
+from listenkey.service.keys import Held, Keys
+from listenkey.service.limits import Call, Limiter, Verdict, settle
+from listenkey.service.metrics import Metrics
+from listenkey.wire.rest import (
+    Arguments,
+    Fault,
+    NoContent,
+    Reply,
+    Request,
+    check_signature,
+    error_code,
+    read_api_key,
+    read_arguments,
+    render_fault,
+    render_no_content,
+    render_public,
+    render_success,
+)
+from listenkey.wire.routes import OperationRoute, PublicRoute, Route, UnknownRoute
+
+_log = structlog.get_logger(__name__)
+
+
+class VenueCalls:
+    """Answers venue REST calls, each exactly as its dialect says."""
+
+    def __init__(
+        self,
+        clock: ServiceClock,
+        keys: Keys,
+        credentials: Credentials,
+        limiter: Limiter,
+        metrics: Metrics,
+        symbols: dict[str, frozenset[str]],
+    ) -> None:
+        """`symbols`: by dialect, the symbols that exist; a dialect that is not in it takes any well-formed one."""
+        self._clock = clock
+        self._keys = keys
+        self._credentials = credentials
+        self._limiter = limiter
+        self._metrics = metrics
+        self._symbols = symbols
+
+    async def handle(self, route: Route, request: Request, address: str) -> Reply:
+        """The reply to a request. Never raises: a fault of ours is the dialect's own internal error."""
+        now = self._clock.now()
+        dialect = route.dialect
+        try:
+            reply = await self._answer(route, request, address, now)
+        except Exception:
+            _log.exception("request_failed", dialect=dialect.name, method=request.method)
+            self._metrics.internal_errors += 1
+            reply = render_fault(dialect, Fault("internal", {}), request=request, now=now)
+        kind = route.operation.kind if isinstance(route, OperationRoute) else "other"
+        self._metrics.requests[dialect.name, kind, reply.status] += 1
+        return reply
+
+    async def _answer(self, route: Route, request: Request, address: str, now: Micros) -> Reply:
+        if isinstance(route, OperationRoute):
+            return await self._operate(route.dialect, route.operation, request, address, now)
+        dialect = route.dialect
+        if isinstance(route, PublicRoute):
+            call = Call(dialect, f"{route.call.method} {route.call.path}", route.call.pools, route.call.weight, address,
+                        None)
+        else:
+            call = Call(dialect, "", tuple(limit.name for limit in dialect.limits.buckets), 1, address, None)
+        verdict = self._limiter.admit(call, now)
+        if verdict.fault is not None:
+            return await self._fail(call, verdict.fault, verdict, request, now)
+        if isinstance(route, UnknownRoute):
+            return await self._fail(call, Fault(route.kind, {}), verdict, request, now)
+        await settle(verdict.durable)
+        return _with_headers(render_public(route.call, now), verdict)
+
+    async def _operate(
+        self, dialect: Dialect, operation: Operation, request: Request, address: str, now: Micros
+    ) -> Reply:
+        given = read_api_key(dialect, request)
+        api_key = None if isinstance(given, Fault) else self._credentials.find(given)
+        call = Call(dialect, f"{operation.method} {operation.path}", operation.pools, operation.weight, address, api_key)
+        verdict = self._limiter.admit(call, now)
+        fault = verdict.fault
+        if fault is None and isinstance(given, Fault):
+            fault = given
+        if fault is None:
+            fault = _refusal(api_key, address)
+        if fault is not None or api_key is None:
+            return await self._fail(call, fault or Fault("api_key_unknown", {}), verdict, request, now)
+        done = await self._perform(dialect, operation, request, api_key, now)
+        if isinstance(done, Fault):
+            return await self._fail(call, done, verdict, request, now)
+        return _with_headers(done, verdict)
+
+    async def _perform(
+        self, dialect: Dialect, operation: Operation, request: Request, api_key: ApiKey, now: Micros
+    ) -> Reply | Fault:
+        arguments = read_arguments(dialect, operation, request, signature=dialect.auth.signature, now=now)
+        if isinstance(arguments, NoContent):
+            return render_no_content()
+        if isinstance(arguments, Fault):
+            return arguments
+        fault = self._check(dialect, arguments, api_key)
+        if fault is not None:
+            return fault
+        try:
+            held = await self._change(dialect, operation, arguments, api_key, now)
+        except Refused:  # the API key or its account went while the call was on its way
+            return Fault("api_key_unknown", {})
+        except StoreError as error:
+            _log.error("key_not_changed", error=error.message)
+            return Fault("internal", {})
+        if isinstance(held, Fault):
+            return held
+        return render_success(operation, listen_key=held.string, expires_at=held.key.expires_at, now=now)
+
+    def _check(self, dialect: Dialect, arguments: Arguments, api_key: ApiKey) -> Fault | None:
+        if arguments.signed is not None:
+            secret = self._credentials.secret(api_key)
+            fault = check_signature(dialect, arguments.signed, secret, api_key.public_key)
+            if fault is not None:
+                return fault
+        known = self._symbols.get(dialect.name)
+        if arguments.scope and known is not None and arguments.scope not in known:
+            return Fault("symbol_unknown", {})
+        return None
+
+    async def _change(
+        self, dialect: Dialect, operation: Operation, arguments: Arguments, api_key: ApiKey, now: Micros
+    ) -> Held | Fault:
+        scope, string = arguments.scope, arguments.listen_key
+        if operation.kind == "create":
+            return await self._keys.create(dialect, scope, api_key, now) or Fault("rate_limited", {})
+        unknown = Fault("listen_key_unknown", {})
+        if operation.kind == "extend":
+            return await self._keys.extend(dialect, scope, string, api_key, now) or unknown
+        return await self._keys.close(dialect, scope, string, api_key, now) or unknown
+
+    async def _fail(self, call: Call, fault: Fault, verdict: Verdict, request: Request, now: Micros) -> Reply:
+        if verdict.fault is None:
+            tripped = self._limiter.count_error(call, error_code(call.dialect, fault.kind), now)
+            if tripped is not None and tripped.fault is not None:
+                await settle(tripped.durable)
+                fault = tripped.fault
+        await settle(verdict.durable)
+        return _with_headers(render_fault(call.dialect, fault, request=request, now=now), verdict)
+
+
+def _refusal(api_key: ApiKey | None, address: str) -> Fault | None:
+    if api_key is None:
+        return Fault("api_key_unknown", {})
+    if not address_allowed(address, api_key.ip_allow):
+        return Fault("ip_not_allowed", {})
+    if "read" not in api_key.permissions:
+        return Fault("permission_denied", {})
+    return None
+
+
+def _with_headers(reply: Reply, verdict: Verdict) -> Reply:
+    reply.headers.extend(verdict.headers)
+    return reply

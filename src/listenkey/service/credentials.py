@@ -1,0 +1,52 @@
+"""API keys as callers show them: a bounded memory in front of the store, secrets opened when needed."""
+
+from collections import OrderedDict
+
+import msgspec
+
+from listenkey.core.records import ApiKey
+from listenkey.service.vault import Vault
+from listenkey.store.base import Store
+
+_REMEMBERED = 10_000
+
+
+class _Remembered(msgspec.Struct):
+    api_key: ApiKey
+    secret: bytes | None = None
+
+
+class Credentials:
+    """Finds API keys and their secrets. `forget` has to be called when one is revoked."""
+
+    def __init__(self, store: Store, vault: Vault) -> None:
+        self._store = store
+        self._vault = vault
+        self._remembered: OrderedDict[str, _Remembered] = OrderedDict()
+
+    def find(self, key: str) -> ApiKey | None:
+        """The API key, if there is one."""
+        found = self._remembered.get(key)
+        if found is not None:
+            return found.api_key
+        api_key = self._store.find_api_key(key)
+        if api_key is None:
+            return None
+        self._remembered[key] = _Remembered(api_key)
+        if len(self._remembered) > _REMEMBERED:
+            self._remembered.popitem(last=False)
+        return api_key
+
+    def secret(self, api_key: ApiKey) -> bytes:
+        """The secret of an API key."""
+        found = self._remembered.get(api_key.key)
+        if found is not None and found.secret is not None and found.api_key.id == api_key.id:
+            return found.secret
+        secret = self._vault.unseal(api_key.sealed_secret, api_key.id)
+        if found is not None:
+            found.secret = secret
+        return secret
+
+    def forget(self) -> None:
+        """Drop what is remembered; the store knows."""
+        self._remembered.clear()

@@ -1,0 +1,159 @@
+"""The whole service, put together over a store: what the edge talks to."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+import structlog
+
+from listenkey.base.clock import DAY, SECOND, Clock, Micros
+from listenkey.base.errors import ListenKeyError
+from listenkey.core.records import Event, StreamId
+from listenkey.dialect.model import Dialect
+from listenkey.service.accounts import Accounts, Tokens
+from listenkey.service.calls import VenueCalls
+from listenkey.service.clock import ServiceClock
+from listenkey.service.connections import Connections
+from listenkey.service.credentials import Credentials
+from listenkey.service.keys import Keys
+from listenkey.service.limits import Limiter, Mode
+from listenkey.service.metrics import Metrics, MetricsPage
+from listenkey.service.names import StreamNames
+from listenkey.service.publish import Publisher
+from listenkey.service.streams import Streams
+from listenkey.service.vault import Vault
+from listenkey.store.base import EndedKey, Store
+
+MASTER_CHECK = "master_check"
+_SWEEP_EVERY: Micros = 5 * SECOND
+_TRIM_EVERY: Micros = 60 * SECOND
+_log = structlog.get_logger(__name__)
+
+
+class GatewayOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What of the configuration the service needs."""
+
+    limits: Mode = "account"
+    demo: bool = False
+    symbols: dict[str, frozenset[str]] = {}
+    max_event_bytes: int = 1 << 20
+    retention: Micros = 7 * DAY
+    max_events: int = 1_000_000
+
+
+class _Relay:
+    """The store's observer: hands what is committed to the hub, which is made after the store."""
+
+    streams: Streams
+
+    def appended(self, stream: StreamId, epoch: str, events: Sequence[Event]) -> None:
+        """Committed events go to the hub."""
+        self.streams.appended(stream, epoch, events)
+
+    def keys_ended(self, ended: Sequence[EndedKey]) -> None:
+        """Ended keys go to the hub."""
+        self.streams.keys_ended(ended)
+
+
+class Gateway:
+    """Every use case, as attributes. Make it on the running event loop; `start` and `stop` frame its life."""
+
+    def __init__(
+        self, store: Store, clock: Clock, vault: Vault, dialects: dict[str, Dialect], options: GatewayOptions
+    ) -> None:
+        self._store = store
+        self._options = options
+        relay = _Relay()
+        store.start(relay)
+        self.dialects = dialects
+        self.clock = ServiceClock(clock, store.read_latest_time())
+        self.metrics = Metrics()
+        self.names = StreamNames(dialects)
+        self.connections = Connections()
+        self.streams = relay.streams = Streams(store, self.clock, dialects, self.metrics)
+        self.credentials = Credentials(store, vault)
+        self.keys = Keys(store, self.clock, vault, dialects, self.metrics)
+        self.limiter = Limiter(store, self.metrics, options.limits)
+        self.calls = VenueCalls(
+            self.clock, self.keys, self.credentials, self.limiter, self.metrics, options.symbols
+        )
+        self.publisher = Publisher(
+            store, self.clock, self.names, self.metrics, notices=_notice_types(dialects),
+            max_event_bytes=options.max_event_bytes,
+        )
+        self.accounts = Accounts(
+            store, self.clock, vault, self.credentials, self.streams, self.publisher, demo=options.demo
+        )
+        self.tokens = Tokens(store, self.clock)
+        self.store = store
+        """For plain reads (`read_…`, `find_…`) by the admin and native edges."""
+        self._vault = vault
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Check the master secret, expire what ran out while nobody looked, and begin the upkeep."""
+        known = self._store.read_setting(MASTER_CHECK)
+        if known is None:
+            await self._store.put_setting(MASTER_CHECK, self._vault.check_value, self.clock.now())
+        else:
+            self._vault.verify(known)
+        self.limiter.load(self.clock.now())
+        await self.keys.expire_due()
+        self._tasks = [
+            asyncio.create_task(self.keys.keep_expiring()),
+            asyncio.create_task(_repeat(_SWEEP_EVERY, self._sweep)),
+            asyncio.create_task(_repeat(_TRIM_EVERY, self._trim)),
+        ]
+
+    async def _sweep(self) -> None:
+        self.limiter.sweep(self.clock.now())
+
+    async def _trim(self) -> None:
+        now = self.clock.now()
+        await self._store.trim_journals(now - self._options.retention, self._options.max_events, now)
+
+    def metrics_page(self) -> MetricsPage:
+        """The page of `/metrics`."""
+        return MetricsPage(
+            self.metrics,
+            {
+                "sockets": ("Sockets open", lambda: len(self.connections)),
+                "queued_bytes": ("Bytes that sockets' peers have not taken", self._queued_bytes),
+                **{
+                    f"keys_{state}": (f"Listen keys that are {state}", lambda state=state: self._count(state))
+                    for state in ("active", "closed", "expired")
+                },
+            },
+        )
+
+    def _queued_bytes(self) -> float:
+        return sum(outlet.queued_bytes() for outlet in self.connections.all())
+
+    def _count(self, state: str) -> float:
+        return self._store.count_keys().get(state, 0)
+
+    async def stop(self) -> None:
+        """End the upkeep and the store. Sockets have been closed before."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.streams.stop()
+        await self._store.close()
+
+
+def _notice_types(dialects: dict[str, Dialect]) -> set[str]:
+    return {
+        msgspec.json.decode(notice.body.replace("$now_ms", "0"))["e"]
+        for dialect in dialects.values()
+        for notice in dialect.notices
+    }
+
+
+async def _repeat(every: Micros, work: Callable[[], Awaitable[None]]) -> None:
+    """Do something again and again; a failure is logged and the next turn awaited."""
+    while True:
+        await asyncio.sleep(every / SECOND)
+        try:
+            await work()
+        except ListenKeyError as error:
+            _log.error("upkeep_failed", error=error.message)

@@ -1,0 +1,141 @@
+"""Listen keys: create, extend, close, and their expiry on time."""
+
+import asyncio
+import os
+
+import msgspec
+import structlog
+
+from listenkey.base.clock import SECOND, Micros
+from listenkey.base.errors import Refused, StoreError
+from listenkey.core.clock import GRACE, Jump
+from listenkey.core.keylife import IssueRefused, IssueRules, NotLive
+from listenkey.core.records import ApiKey, ListenKey
+from listenkey.dialect.model import Dialect
+from listenkey.service.clock import ServiceClock
+from listenkey.service.metrics import Metrics
+from listenkey.service.vault import MASTER_VERSION, Vault, digest_of
+from listenkey.store.base import KeyRequest, NewKey, Store
+
+_NONCE_BYTES = 16
+_EXPIRY_BATCH = 500
+_LONGEST_NAP: Micros = SECOND
+_log = structlog.get_logger(__name__)
+
+
+class Held(msgspec.Struct, frozen=True):
+    """A live key with its string."""
+
+    key: ListenKey
+    string: str
+
+
+class Keys:
+    """The life of listen keys, as venues' callers and administrators drive it."""
+
+    def __init__(
+        self, store: Store, clock: ServiceClock, vault: Vault, dialects: dict[str, Dialect], metrics: Metrics
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._vault = vault
+        self._dialects = dialects
+        self._metrics = metrics
+        self._last_id = store.read_last_key_id()
+        clock.when_jumped(self.give_grace)
+
+    def _held(self, key: ListenKey) -> Held:
+        space = self._dialects[key.key_space].key_space
+        return Held(key, self._vault.key_string(key, space.alphabet, space.length))
+
+    async def create(self, dialect: Dialect, scope: str, api_key: ApiKey, now: Micros) -> Held | None:
+        """A key for the caller, new or as the issue policy says; None where as many live as may."""
+        space = dialect.key_space
+        lifetime = space.lifetime_s * SECOND
+        self._last_id += 1
+        blank = ListenKey(
+            id=self._last_id, account_id=api_key.account_id, account=api_key.account, key_space=dialect.name,
+            scope=scope, holder=api_key.id, nonce=os.urandom(_NONCE_BYTES), master_version=MASTER_VERSION, digest=b"",
+            state="active", created_at=now, expires_at=now + lifetime,
+        )
+        string = self._vault.key_string(blank, space.alphabet, space.length)
+        fresh = msgspec.structs.replace(blank, digest=digest_of(string))
+        rules = IssueRules(space.issue, lifetime, space.max_live)
+        outcome = await self._store.create_key(NewKey(fresh, rules, api_key.id, now))
+        if isinstance(outcome, IssueRefused):
+            return None
+        return Held(outcome.key, string) if outcome.is_new else self._held(outcome.key)
+
+    def _request(
+        self, dialect: Dialect, scope: str, string: str | None, api_key: ApiKey, now: Micros
+    ) -> KeyRequest | None:
+        """What to ask of the store; None where a plain look already shows that there is no such key."""
+        digest = None if string is None else digest_of(string)
+        if digest is not None:
+            key = self._store.find_key(digest)
+            if key is None or key.state != "active" or key.account_id != api_key.account_id:
+                return None
+        lifetime = dialect.key_space.lifetime_s * SECOND
+        return KeyRequest(api_key.account_id, dialect.name, scope, digest, lifetime, api_key.id, now)
+
+    async def extend(
+        self, dialect: Dialect, scope: str, string: str | None, api_key: ApiKey, now: Micros
+    ) -> Held | None:
+        """The key with its new `expires_at`; None where no such key lives. Without `string`, the caller's own."""
+        request = self._request(dialect, scope, string, api_key, now)
+        if request is None:
+            return None
+        outcome = await self._store.extend_key(request)
+        if isinstance(outcome, NotLive):
+            return None
+        return self._held(outcome.key) if string is None else Held(outcome.key, string)
+
+    async def close(
+        self, dialect: Dialect, scope: str, string: str | None, api_key: ApiKey, now: Micros
+    ) -> Held | None:
+        """The key as closed; None where no such key lives. When this returns, its sockets have been told."""
+        request = self._request(dialect, scope, string, api_key, now)
+        if request is None:
+            return None
+        outcome = await self._store.close_key(request)
+        return None if isinstance(outcome, NotLive) else Held(outcome.key, string or "")
+
+    async def close_by_id(self, key_id: str) -> ListenKey:
+        """Close a key for an administrator. Errors: `Refused("unknown_listen_key")`."""
+        number = int(key_id) if key_id.isascii() and key_id.isdigit() and len(key_id) < 19 else 0
+        outcome = await self._store.close_key_by_id(number, self._clock.now())
+        if isinstance(outcome, NotLive):
+            raise Refused("no such live listen key", "list the keys to see their ids", code="unknown_listen_key")
+        return outcome.key
+
+    # Expiry ----------------------------------------------------------------------------------------
+
+    async def expire_due(self) -> int:
+        """Expire every key whose time is up; how many."""
+        total = 0
+        while True:
+            ended = await self._store.expire_keys(self._clock.now(), _EXPIRY_BATCH)
+            total += len(ended)
+            if len(ended) < _EXPIRY_BATCH:
+                return total
+
+    async def keep_expiring(self) -> None:
+        """Expire keys as their time comes, until cancelled. A failing store is tried again."""
+        while True:
+            try:
+                now = self._clock.now()
+                due = self._store.read_next_expiry()
+                if due is not None and due <= now:
+                    await self.expire_due()
+                    continue
+                wait = _LONGEST_NAP if due is None else min(due - now, _LONGEST_NAP)
+            except StoreError as error:
+                _log.error("expiry_failed", error=error.message)
+                wait = _LONGEST_NAP
+            await asyncio.sleep(wait / SECOND)
+
+    async def give_grace(self, jump: Jump) -> None:
+        """The wall clock leapt ahead: keys that it would expire live a minute more, on record."""
+        moved = await self._store.grant_grace(jump.after, jump.after + GRACE, jump.before)
+        self._metrics.clock_jumps += 1
+        _log.warning("clock_jumped", seconds=(jump.after - jump.before) // SECOND, keys_given_grace=moved)

@@ -1,0 +1,297 @@
+"""Who may call how often: rate buckets, penalties, bans and the error breaker of every dialect.
+
+Under `account`, what a venue counts by address is counted by address and API key, so that bots behind one
+address do not shut each other out; callers without a known API key share their address's bucket.
+"""
+
+import asyncio
+import os
+from asyncio import Future
+from typing import Literal
+
+import msgspec
+import structlog
+
+from listenkey.base.clock import MILLISECOND, SECOND, Micros, to_millis
+from listenkey.base.errors import StoreError
+from listenkey.base.ids import encode
+from listenkey.core.penalty import BanRules, ErrorCounter, ban_length, earns_ban, next_strike
+from listenkey.core.quota import Quota, Rule, Window, charge, has_room
+from listenkey.core.records import ApiKey, Ban
+from listenkey.dialect.model import Bans, Dialect, FailureKind, Limit
+from listenkey.service.metrics import Metrics
+from listenkey.store.base import Reservation, Store
+from listenkey.wire.rest import Fault
+
+Mode = Literal["account", "venue", "off"]
+_log = structlog.get_logger(__name__)
+
+
+class Call(msgspec.Struct, frozen=True):
+    """What is counted: which call, by whom, from where."""
+
+    dialect: Dialect
+    name: str
+    """Method and path: the bucket of limits that are per operation."""
+    pools: tuple[str, ...]
+    weight: int
+    address: str
+    api_key: ApiKey | None
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """Admitted where `fault` is None. `headers` go on the answer either way; `durable` has to be
+    awaited before an answer that no commit of its own backs."""
+
+    fault: Fault | None
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    durable: "Future[None] | None" = None
+
+
+class _Bucket(msgspec.Struct):
+    name: str
+    limit: Limit
+    rule: Rule
+    window: Window
+    cost: int
+
+
+class Limiter:
+    """The judge. Windows live in memory; blocks of them and all bans are in the store."""
+
+    def __init__(self, store: Store, metrics: Metrics, mode: Mode) -> None:
+        self._store = store
+        self._metrics = metrics
+        self._mode = mode
+        self._quota = Quota()
+        self._bans: dict[str, Ban] = {}
+        self._errors: dict[tuple[str, int], ErrorCounter] = {}
+        self._pending: dict[str, Future[None]] = {}
+
+    def load(self, now: Micros) -> None:
+        """Take over what an earlier process counted and whom it banned."""
+        for held in self._store.read_reservations(now):
+            self._quota.restore(held.bucket, held.window_start, held.window_end, held.used)
+        self._bans = {ban.bucket: ban for ban in self._store.read_bans()}
+
+    # Admission -------------------------------------------------------------------------------------
+
+    def admit(self, call: Call, now: Micros) -> Verdict:
+        """Count a call, or say why not."""
+        if self._mode == "off":
+            return Verdict(None, _headers_without_limits(call))
+        shut = self._shut_out(call, now)
+        if shut is not None:
+            return self._refuse(*shut)
+        buckets = [bucket for limit in call.dialect.limits.buckets if (bucket := self._bucket(call, limit, now))]
+        for bucket in buckets:
+            if not has_room(bucket.window, bucket.rule, bucket.cost):
+                return self._overflow(call, bucket, now)
+        durable = None
+        for bucket in buckets:
+            if charge(bucket.window, bucket.rule, bucket.cost):
+                durable = self._reserve(bucket, now)
+            elif bucket.name in self._pending:
+                durable = self._pending[bucket.name]
+        return Verdict(None, _headers(buckets), durable)
+
+    def _bucket(self, call: Call, limit: Limit, now: Micros) -> _Bucket | None:
+        if limit.name not in call.pools:
+            return None
+        who = self._who(call, limit)
+        if who is None:
+            return None
+        name = f"{call.dialect.name}|{limit.name}|{who}"
+        if limit.per == "operation":
+            name = f"{name}|{call.name}"
+        rule = Rule(limit.limit, limit.window_ms * MILLISECOND, limit.aligned)
+        cost = call.weight if limit.counts == "weight" else 1
+        return _Bucket(name, limit, rule, self._quota.window(name, rule, now), cost)
+
+    def _who(self, call: Call, limit: Limit) -> str | None:
+        if limit.dimension == "uid":
+            return f"uid:{call.api_key.account_id}" if call.api_key else None
+        return self._origin(call)
+
+    def _origin(self, call: Call) -> str:
+        if self._mode == "venue" or call.api_key is None:
+            return f"ip:{call.address}"
+        return f"ip:{call.address}:{call.api_key.id}"
+
+    def _reserve(self, bucket: _Bucket, now: Micros) -> "Future[None]":
+        window = bucket.window
+        future = self._store.reserve(
+            [Reservation(bucket.name, window.start, window.end, window.reserved)], now
+        )
+        self._pending[bucket.name] = future
+        future.add_done_callback(lambda done: self._reserved(bucket.name, done))
+        return future
+
+    def _reserved(self, name: str, done: "Future[None]") -> None:
+        if self._pending.get(name) is done:
+            del self._pending[name]
+        if not done.cancelled() and (error := done.exception()) is not None:
+            _log.error("limit_not_persisted", error=str(error))
+
+    # Refusal ---------------------------------------------------------------------------------------
+
+    def _shut_out(self, call: Call, now: Micros) -> tuple[Fault, Limit | None, Micros, Micros] | None:
+        origin = self._origin(call)
+        ban = self._bans.get(f"{call.dialect.name}|ban|{origin}")
+        if ban is not None and now < ban.until:
+            limit = next((limit for limit in call.dialect.limits.buckets if limit.retry_after), None)
+            return _fault("banned", now, until_ms=to_millis(ban.until)), limit, ban.until, now
+        for bucket in self._penalty_names(call):
+            penalty = self._bans.get(bucket)
+            if penalty is not None and now < penalty.until:
+                return _fault("endpoint_disabled", now, until_ms=to_millis(penalty.until)), None, penalty.until, now
+        return self._breaker_open(call, now)
+
+    def _penalty_names(self, call: Call) -> list[str]:
+        names = []
+        for limit in call.dialect.limits.buckets:
+            if limit.penalty_ms and limit.name in call.pools and (who := self._who(call, limit)) is not None:
+                scope = f"|{call.name}" if limit.per == "operation" else ""
+                names.append(f"{call.dialect.name}|penalty|{limit.name}|{who}{scope}")
+        return names
+
+    def _overflow(self, call: Call, bucket: _Bucket, now: Micros) -> Verdict:
+        limit, window = bucket.limit, bucket.window
+        window.refused += 1
+        durable = None
+        if limit.penalty_ms:
+            name = bucket.name.replace(f"|{limit.name}|", f"|penalty|{limit.name}|", 1)
+            durable = self._put_ban(name, call.dialect.name, now, now + limit.penalty_ms * MILLISECOND, 1)
+        bans = call.dialect.limits.bans
+        if bans is not None and earns_ban(window.refused, rules := _ban_rules(bans)):
+            return self._ban(call, rules, now)
+        fault = _fault(
+            limit.failure, now, limit=limit.limit, interval=limit.interval_name, until_ms=to_millis(window.end)
+        )
+        verdict = self._refuse(fault, limit, window.end, now)
+        return Verdict(verdict.fault, (*verdict.headers, *_headers([bucket])), durable)
+
+    def _ban(self, call: Call, rules: BanRules, now: Micros) -> Verdict:
+        name = f"{call.dialect.name}|ban|{self._origin(call)}"
+        last = self._bans.get(name)
+        strikes = 1 if last is None else next_strike(last.strikes, last.until, now, rules)
+        until = now + ban_length(strikes, rules)
+        durable = self._put_ban(name, call.dialect.name, now, until, strikes)
+        _log.warning("banned", dialect=call.dialect.name, address=call.address, seconds=(until - now) // SECOND)
+        limit = next((limit for limit in call.dialect.limits.buckets if limit.retry_after), None)
+        verdict = self._refuse(_fault("banned", now, until_ms=to_millis(until)), limit, until, now)
+        return Verdict(verdict.fault, verdict.headers, durable)
+
+    def _put_ban(
+        self, bucket: str, dialect: str, now: Micros, until: Micros, strikes: int, code: int = 0
+    ) -> "Future[None]":
+        ban = Ban(encode(os.urandom(8)), bucket, dialect, now, until, strikes, code)
+        self._bans[bucket] = ban
+        return self._store.put_ban(ban, now)
+
+    def _refuse(self, fault: Fault, limit: Limit | None, until: Micros, now: Micros) -> Verdict:
+        self._metrics.refused_by_limit[fault.kind] += 1
+        if limit is None or not limit.retry_after:
+            return Verdict(fault)
+        seconds = max(1, -(-(until - now) // SECOND))
+        return Verdict(fault, ((b"Retry-After", b"%d" % seconds),))
+
+    # Error breaker ---------------------------------------------------------------------------------
+
+    def _breaker_open(self, call: Call, now: Micros) -> tuple[Fault, Limit | None, Micros, Micros] | None:
+        if call.dialect.limits.breaker is None or call.api_key is None:
+            return None
+        ban = self._bans.get(_breaker_name(call, call.api_key))
+        if ban is None or now >= ban.until:
+            return None
+        return self._breaker_fault(call, ban.code, ban.until, now), None, ban.until, now
+
+    def count_error(self, call: Call, code: int | None, now: Micros) -> Verdict | None:
+        """Count an error answer; the refusal that takes its place where it was one too many."""
+        breaker = call.dialect.limits.breaker
+        if self._mode == "off" or breaker is None or code is None or call.api_key is None:
+            return None
+        if code in breaker.never_counts:
+            return None
+        name = _breaker_name(call, call.api_key)
+        counter = self._errors.setdefault((name, code), ErrorCounter())
+        if counter.count(now, breaker.window_ms * MILLISECOND) <= breaker.more_than:
+            return None
+        counter.clear()
+        until = now + breaker.penalty_ms * MILLISECOND
+        durable = self._put_ban(name, call.dialect.name, now, until, 1, code)
+        fault = self._breaker_fault(call, code, until, now)
+        self._metrics.refused_by_limit[fault.kind] += 1
+        return Verdict(fault, (), durable)
+
+    def _breaker_fault(self, call: Call, code: int, until: Micros, now: Micros) -> Fault:
+        breaker = call.dialect.limits.breaker
+        assert breaker is not None
+        return _fault(
+            "error_breaker", now, count=breaker.more_than, code=code, window_ms=breaker.window_ms,
+            until_ms=to_millis(until),
+        )
+
+    # Upkeep and administration ---------------------------------------------------------------------
+
+    def sweep(self, now: Micros) -> None:
+        """Forget windows and error counts that are over."""
+        self._quota.forget(now)
+        longest = 10 * 60 * SECOND
+        over = [key for key, counter in self._errors.items() if counter.is_over(now, longest)]
+        for key in over:
+            del self._errors[key]
+
+    def bans(self, now: Micros) -> list[Ban]:
+        """Everybody who is shut out now."""
+        return sorted((ban for ban in self._bans.values() if now < ban.until), key=lambda ban: ban.id)
+
+    async def lift(self, ban_id: str, now: Micros) -> Ban:
+        """Let somebody in again, with a clean sheet."""
+        ban = await self._store.lift_ban(ban_id, now)
+        self._bans.pop(ban.bucket, None)
+        return ban
+
+
+def _breaker_name(call: Call, api_key: ApiKey) -> str:
+    return f"{call.dialect.name}|breaker|uid:{api_key.account_id}|{call.name}"
+
+
+def _fault(kind: FailureKind, now: Micros, **fields: object) -> Fault:
+    return Fault(kind, {"now_ms": to_millis(now), **fields})
+
+
+def _ban_rules(bans: Bans) -> BanRules:
+    return BanRules(
+        bans.after_refused, bans.first_s * SECOND, bans.longest_s * SECOND, bans.factor, bans.forget_s * SECOND
+    )
+
+
+def _headers(buckets: list[_Bucket]) -> tuple[tuple[bytes, bytes], ...]:
+    headers: list[tuple[bytes, bytes]] = []
+    for bucket in buckets:
+        limit, window = bucket.limit, bucket.window
+        headers.extend((name.encode(), b"%d" % window.used) for name in limit.used_headers)
+        left = max(0, limit.limit - window.used)
+        headers.extend((name.encode(), b"%d" % left) for name in limit.remaining_headers)
+        headers.extend((name.encode(), b"%d" % to_millis(window.end)) for name in limit.reset_headers)
+    return tuple(headers)
+
+
+def _headers_without_limits(call: Call) -> tuple[tuple[bytes, bytes], ...]:
+    """Clients read these headers whether or not anybody counts."""
+    return tuple(
+        (name.encode(), b"%d" % call.weight)
+        for limit in call.dialect.limits.buckets
+        if limit.name in call.pools
+        for name in limit.used_headers
+    )
+
+
+async def settle(durable: "Future[None] | None") -> None:
+    """Wait for a block or ban to be durable; a full disk does not keep callers out."""
+    if durable is not None and not durable.done():
+        try:
+            await asyncio.shield(durable)
+        except StoreError as error:
+            _log.error("limit_not_persisted", error=error.message)

@@ -1,0 +1,139 @@
+"""Publish: NDJSON lines in, one answer a line out, each durable before it is answered."""
+
+from collections import OrderedDict
+from collections.abc import Collection
+
+import msgspec
+
+from listenkey.base.errors import StoreError
+from listenkey.core.records import StreamId
+from listenkey.service.clock import ServiceClock
+from listenkey.service.metrics import Metrics
+from listenkey.service.names import StreamNames
+from listenkey.store.base import Appended, NotAppended, Store, Submission
+from listenkey.wire.frames import event_type
+
+_REMEMBERED = 100_000
+_LONGEST_ID = 256
+
+
+class _Line(msgspec.Struct):
+    account: str
+    stream: str
+    event: msgspec.Raw
+    id: str | None = None
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Why one line was not journaled."""
+
+    code: str
+    message: str
+
+
+class Publisher:
+    """Takes events from whoever knows them and puts them into their journals."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: ServiceClock,
+        names: StreamNames,
+        metrics: Metrics,
+        *,
+        notices: Collection[str],
+        max_event_bytes: int,
+    ) -> None:
+        """`notices`: event types that only the gateway itself may send."""
+        self._store = store
+        self._clock = clock
+        self._names = names
+        self._metrics = metrics
+        self._notices = frozenset(notices)
+        self._notice_marks = tuple(notice.encode() for notice in notices)
+        self._max_event_bytes = max_event_bytes
+        self._decode = msgspec.json.Decoder(_Line).decode
+        self._streams: OrderedDict[tuple[str, str], StreamId] = OrderedDict()
+
+    def forget(self) -> None:
+        """An account is gone: what is remembered of names may be wrong."""
+        self._streams.clear()
+
+    async def publish_lines(self, body: bytes) -> list[bytes]:
+        """Journal the lines of an NDJSON body; one JSON answer for each that is not empty, in order."""
+        parsed = [self._read(line) for line in body.split(b"\n") if line.strip()]
+        return [_render(outcome) for outcome in await self._append(parsed)]
+
+    async def publish(self, account: str, stream: str, payload: bytes, event_id: str | None = None) -> Appended | Problem:
+        """Journal one event of a source inside the process."""
+        checked = self._check(account, stream, payload, event_id)
+        return (await self._append([checked]))[0]
+
+    async def _append(self, parsed: list[Submission | Problem]) -> list[Appended | Problem]:
+        submissions = [item for item in parsed if isinstance(item, Submission)]
+        results: list[Appended | NotAppended]
+        try:
+            results = await self._store.append(submissions, self._clock.now()) if submissions else []
+        except StoreError as error:
+            results = [NotAppended(error.code, error.message)] * len(submissions)
+        return self._merge(parsed, results)
+
+    def _merge(
+        self, parsed: list[Submission | Problem], results: list[Appended | NotAppended]
+    ) -> list[Appended | Problem]:
+        merged: list[Appended | Problem] = []
+        remaining = iter(results)
+        for item in parsed:
+            outcome = next(remaining) if isinstance(item, Submission) else item
+            if isinstance(outcome, Appended):
+                self._metrics.events_repeated += outcome.repeated
+                self._metrics.events_published += not outcome.repeated
+                merged.append(outcome)
+            else:
+                self._metrics.events_refused += 1
+                merged.append(Problem(outcome.code, outcome.message))
+        return merged
+
+    def _read(self, line: bytes) -> Submission | Problem:
+        try:
+            if not line.isascii():
+                line.decode()
+            parsed = self._decode(line)
+        except UnicodeDecodeError:
+            return Problem("bad_line", "the line is not UTF-8")
+        except (msgspec.DecodeError, RecursionError) as error:
+            return Problem("bad_line", f"not a line of account, stream and event: {error}")
+        return self._check(parsed.account, parsed.stream, bytes(parsed.event), parsed.id)
+
+    def _check(self, account: str, stream: str, payload: bytes, event_id: str | None) -> Submission | Problem:
+        if not payload.startswith(b"{"):
+            return Problem("bad_line", "the event is not a JSON object")
+        if len(payload) > self._max_event_bytes:
+            return Problem("too_large", f"the event has over {self._max_event_bytes} bytes")
+        if event_id is not None and not 0 < len(event_id) <= _LONGEST_ID:
+            return Problem("bad_line", f"an id has 1 to {_LONGEST_ID} characters")
+        stream_id = self._streams.get((account, stream)) or self._find(account, stream)
+        if isinstance(stream_id, Problem):
+            return stream_id
+        if any(mark in payload for mark in self._notice_marks) and event_type(payload) in self._notices:
+            return Problem("notice", "notices of a key's life are sent by the gateway alone")
+        return Submission(stream_id, payload, event_id)
+
+    def _find(self, account: str, stream: str) -> StreamId | Problem:
+        if not self._names.is_stream(stream):
+            return Problem("unknown_stream", "there is no such stream")
+        found = self._store.find_account(account)
+        if found is None:
+            return Problem("unknown_account", "there is no such account")
+        stream_id = self._streams[account, stream] = StreamId(found.id, stream)
+        if len(self._streams) > _REMEMBERED:
+            self._streams.popitem(last=False)
+        return stream_id
+
+
+def _render(outcome: Appended | Problem) -> bytes:
+    if isinstance(outcome, Appended):
+        return b'{"epoch":"%b","offset":%d}' % (outcome.epoch.encode(), outcome.offset)
+    return msgspec.json.encode({"error": {"code": outcome.code, "message": outcome.message}})
+
+

@@ -1,0 +1,297 @@
+"""Streams to sockets: who is subscribed, what is sent to whom, and who catches up from the journal.
+
+An event reaches a subscription only after its commit, in offset order, at most once. What the store tells of
+is a hint: a subscription that would skip an offset reads the journal before anything later is sent.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from typing import TypeVar
+
+import msgspec
+import structlog
+
+from listenkey.base.errors import StoreError
+from listenkey.core.access import any_allows
+from listenkey.core.keylife import is_live
+from listenkey.core.position import Gap, Position, Resumption
+from listenkey.core.records import Event, ListenKey, StreamId
+from listenkey.dialect.model import Dialect
+from listenkey.service.clock import ServiceClock
+from listenkey.service.metrics import Metrics
+from listenkey.service.outlet import EndReason, Outlet, Subscription
+from listenkey.service.vault import digest_of
+from listenkey.store.base import EndedKey, Store
+from listenkey.wire.frames import Variant, event_type
+
+_K = TypeVar("_K")
+_CATCH_UP_BATCH = 512
+_log = structlog.get_logger(__name__)
+
+
+class LiveKey(msgspec.Struct, frozen=True):
+    """A key string that was found good, and what it is good for."""
+
+    key: ListenKey
+    dialect: Dialect
+    string: str
+
+
+class Streams:
+    """The hub. Everything here runs on the event loop's thread."""
+
+    def __init__(
+        self, store: Store, clock: ServiceClock, dialects: dict[str, Dialect], metrics: Metrics
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._dialects = dialects
+        self._metrics = metrics
+        self._live: dict[StreamId, tuple[Subscription, ...]] = {}
+        self._by_key: dict[int, set[Subscription]] = {}
+        self._by_api_key: dict[str, set[Subscription]] = {}
+        self._feeds: set[asyncio.Task[None]] = set()
+        self._to_flush: set[Outlet] = set()
+        self._flush_scheduled = False
+
+    # Opening ---------------------------------------------------------------------------------------
+
+    def resolve_key(self, name: str, dialects: Collection[str], address: str) -> LiveKey | None:
+        """The live key that a string is, if it is of one of the dialects and may be used from this address."""
+        key = self._store.find_key(digest_of(name))
+        if key is None or key.key_space not in dialects or not is_live(key, self._clock.now()):
+            return None
+        if not any_allows(self._store.read_key_users(key.id), address):
+            return None
+        return LiveKey(key, self._dialects[key.key_space], name)
+
+    def subscribe(
+        self, outlet: Outlet, live: LiveKey, stream: str, variant: Variant, events: frozenset[str] | None = None
+    ) -> Subscription:
+        """Send a stream's events to an outlet from now on."""
+        stream_id = StreamId(live.key.account_id, stream)
+        view = self._store.read_journal(stream_id)
+        assert view is not None
+        subscription = Subscription(
+            outlet, stream_id, variant, epoch=view.epoch, next_offset=view.head + 1, name=live.string, key=live.key,
+            events=events,
+        )
+        self._register(subscription)
+        self._go_live(subscription)
+        return subscription
+
+    def subscribe_from(
+        self,
+        outlet: Outlet,
+        stream: StreamId,
+        resumption: Resumption,
+        variant: Variant,
+        *,
+        on_gap: Callable[[Gap], None],
+        name: str = "",
+        key: ListenKey | None = None,
+        api_key_id: str = "",
+    ) -> Subscription:
+        """Send a stream's events from where a reader stopped, then from now on. Gaps go to `on_gap`, in their place."""
+        subscription = Subscription(
+            outlet, stream, variant, epoch=resumption.epoch, next_offset=resumption.after + 1, name=name, key=key,
+            api_key_id=api_key_id, on_gap=on_gap,
+        )
+        self._register(subscription)
+        self._start_feed(subscription, resumption)
+        return subscription
+
+    def _register(self, subscription: Subscription) -> None:
+        subscription.outlet.subscriptions.append(subscription)
+        if subscription.key is not None:
+            self._by_key.setdefault(subscription.key.id, set()).add(subscription)
+        if subscription.api_key_id:
+            self._by_api_key.setdefault(subscription.api_key_id, set()).add(subscription)
+
+    def cancel(self, subscription: Subscription) -> None:
+        """Stop a subscription; nothing more is queued for it."""
+        if subscription.cancelled:
+            return
+        subscription.cancelled = True
+        self._go_dark(subscription)
+        subscription.outlet.subscriptions.remove(subscription)
+        if subscription.key is not None:
+            _discard(self._by_key, subscription.key.id, subscription)
+        if subscription.api_key_id:
+            _discard(self._by_api_key, subscription.api_key_id, subscription)
+
+    # Live delivery ---------------------------------------------------------------------------------
+
+    def _go_live(self, subscription: Subscription) -> None:
+        subscription.live = True
+        self._live[subscription.stream] = (*self._live.get(subscription.stream, ()), subscription)
+
+    def _go_dark(self, subscription: Subscription) -> None:
+        if not subscription.live:
+            return
+        subscription.live = False
+        others = tuple(other for other in self._live[subscription.stream] if other is not subscription)
+        if others:
+            self._live[subscription.stream] = others
+        else:
+            del self._live[subscription.stream]
+
+    def appended(self, stream: StreamId, epoch: str, events: Sequence[Event]) -> None:
+        """Store observer: fan committed events out."""
+        subscriptions = self._live.get(stream)
+        if subscriptions is None:
+            return
+        encoded: dict[object, bytes | None] = {}
+        sent = 0
+        for event in events:
+            encoded.clear()
+            offset = event.offset
+            for subscription in subscriptions:
+                if offset != subscription.next or not subscription.live:
+                    self._out_of_step(subscription, epoch, offset)
+                    continue
+                subscription.next = offset + 1
+                if subscription.events is not None and event_type(event.payload) not in subscription.events:
+                    continue
+                variant = subscription.variant
+                try:
+                    data = encoded[variant.key]
+                except KeyError:
+                    data = encoded[variant.key] = variant.encode(epoch, event)
+                if data is not None:
+                    subscription.outlet.push(data)
+                    sent += 1
+        self._metrics.events_sent += sent
+        self._to_flush.update(subscription.outlet for subscription in subscriptions)
+        if not self._flush_scheduled:
+            self._flush_scheduled = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_scheduled = False
+        outlets, self._to_flush = self._to_flush, set()
+        for outlet in outlets:
+            outlet.flush()
+
+    def _out_of_step(self, subscription: Subscription, epoch: str, offset: int) -> None:
+        """An event that is not the next one: had already, or one was skipped and the journal has to be read."""
+        if not subscription.live or (subscription.epoch == epoch and offset < subscription.next):
+            return
+        self._go_dark(subscription)
+        self._start_feed(subscription, Resumption(subscription.epoch, subscription.next - 1))
+
+    # Catching up -----------------------------------------------------------------------------------
+
+    def _start_feed(self, subscription: Subscription, resumption: Resumption) -> None:
+        task = asyncio.ensure_future(self._feed(subscription, resumption))
+        self._feeds.add(task)
+        task.add_done_callback(self._feeds.discard)
+
+    async def _feed(self, subscription: Subscription, resumption: Resumption) -> None:
+        part: Resumption | None = resumption
+        try:
+            while part is not None:
+                for gap in part.gaps:
+                    _tell_gap(subscription, gap)
+                subscription.epoch, subscription.next = part.epoch, part.after + 1
+                await self._read_to_end(subscription)
+                part = part.then
+            if not subscription.cancelled:
+                self._go_live(subscription)
+        except StoreError as error:
+            _log.error("journal_read_failed", error=error.message)
+            subscription.outlet.close("slow")
+
+    async def _read_to_end(self, subscription: Subscription) -> None:
+        """Send what the journal holds; returns in the very loop turn that found no more."""
+        outlet = subscription.outlet
+        while not subscription.cancelled:
+            await outlet.writable()
+            if subscription.cancelled:
+                return
+            events = self._store.read_events(
+                subscription.stream, subscription.epoch, subscription.next - 1, _CATCH_UP_BATCH
+            )
+            if not events:
+                self._skip_forgotten(subscription)
+                return
+            if events[0].offset != subscription.next:
+                gap = Gap(subscription.epoch, subscription.next, events[0].offset - 1, "retention")
+                _tell_gap(subscription, gap)
+            self._send_history(subscription, events)
+            outlet.flush()
+            await asyncio.sleep(0)
+
+    def _skip_forgotten(self, subscription: Subscription) -> None:
+        """Where the journal has forgotten all up to its head, say so."""
+        view = self._store.read_journal(subscription.stream, subscription.epoch)
+        if view is not None and view.head >= subscription.next:
+            _tell_gap(subscription, Gap(view.epoch, subscription.next, view.head, "retention"))
+            subscription.next = view.head + 1
+
+    def _send_history(self, subscription: Subscription, events: Sequence[Event]) -> None:
+        encode, push = subscription.variant.encode, subscription.outlet.push
+        wanted = subscription.events
+        for event in events:
+            if wanted is None or event_type(event.payload) in wanted:
+                data = encode(subscription.epoch, event)
+                if data is not None:
+                    push(data)
+        subscription.next = events[-1].offset + 1
+        self._metrics.events_sent += len(events)
+
+    def position(self, subscription: Subscription) -> Position | None:
+        """Up to where the outlet surely has been given everything; None where that cannot be said now."""
+        if not subscription.live:
+            return None
+        try:
+            view = self._store.read_journal(subscription.stream)
+        except StoreError:
+            return None
+        if view is None or view.epoch != subscription.epoch or view.head != subscription.next - 1:
+            return None
+        return Position(view.epoch, view.head)
+
+    # Ending ----------------------------------------------------------------------------------------
+
+    def keys_ended(self, ended: Sequence[EndedKey]) -> None:
+        """Store observer: keys are gone, and with them their subscriptions."""
+        for end in ended:
+            self._metrics.key_ended(end.cause)
+            for subscription in tuple(self._by_key.get(end.key.id, ())):
+                self._end(subscription, end.cause)
+
+    def api_key_revoked(self, api_key_id: str, account_id: int) -> None:
+        """End what the API key held open itself, and every socket that only its allow-list let in."""
+        for subscription in tuple(self._by_api_key.get(api_key_id, ())):
+            self._end(subscription, "revoked")
+        for subscriptions in tuple(self._by_key.values()):
+            for subscription in tuple(subscriptions):
+                key = subscription.key
+                if key is None or key.account_id != account_id:
+                    continue
+                if not any_allows(self._store.read_key_users(key.id), subscription.outlet.address):
+                    self._end(subscription, "revoked")
+
+    def _end(self, subscription: Subscription, reason: EndReason) -> None:
+        self.cancel(subscription)
+        subscription.outlet.subscription_ended(subscription, reason)
+
+    async def stop(self) -> None:
+        """Stop catching up; live delivery has ended with the store."""
+        for task in tuple(self._feeds):
+            task.cancel()
+        await asyncio.gather(*self._feeds, return_exceptions=True)
+
+
+def _tell_gap(subscription: Subscription, gap: Gap) -> None:
+    if subscription.on_gap is not None:
+        subscription.on_gap(gap)
+
+
+def _discard(index: dict[_K, set[Subscription]], key: _K, subscription: Subscription) -> None:
+    members = index.get(key)
+    if members is not None:
+        members.discard(subscription)
+        if not members:
+            del index[key]
