@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from listenkey.app.dialects import configured_symbols
 from listenkey.base.clock import DAY
 from listenkey.config import Settings
 from listenkey.dialect.model import Dialect
@@ -10,8 +11,6 @@ from listenkey.service.gateway import Gateway, GatewayOptions
 from listenkey.service.vault import Vault, load_master_secret
 from listenkey.store.base import Store
 from listenkey.store.sqlite import open_sqlite
-
-from listenkey.app.dialects import configured_symbols
 
 
 def open_store(settings: Settings) -> Store:

@@ -9,7 +9,7 @@ from listenkey.service.gateway import Gateway
 from listenkey.sources import demo
 
 DEMO_KEY = "demo-key"
-DEMO_SECRET = "demo-secret"  # noqa: S105 - it is printed for everybody to use
+DEMO_SECRET = "demo-secret"  # noqa: S105 - printed for everybody to use
 _SYMBOL = "BTCUSDT"
 
 
@@ -33,13 +33,13 @@ def start(gateway: Gateway) -> "asyncio.Task[None]":
 
 def print_lines(venue: str) -> None:
     """The three lines to copy, on standard error."""
+    stream = f"'{venue}/lk/v1/stream?stream=binance-usdm'"
     print(
         "\n".join(
             (
                 "Create a listen key, watch its stream, close it:",
                 f"  curl -X POST -H 'X-MBX-APIKEY: {DEMO_KEY}' {venue}/fapi/v1/listenKey",
-                f"  curl -N -H 'Accept: text/event-stream' -H 'Authorization: Bearer {DEMO_KEY}' "
-                f"'{venue}/lk/v1/stream?stream=binance-usdm'",
+                f"  curl -N -H 'Accept: text/event-stream' -H 'Authorization: Bearer {DEMO_KEY}' {stream}",
                 f"  curl -X DELETE -H 'X-MBX-APIKEY: {DEMO_KEY}' {venue}/fapi/v1/listenKey",
             )
         ),

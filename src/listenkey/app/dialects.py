@@ -1,4 +1,5 @@
-"""The dialects as configured: built-in ones and files of the user's, with single rules changed by settings."""
+"""The dialects as configured: built-in ones and files of the user's, with single rules changed by
+settings."""
 
 import msgspec
 
@@ -9,7 +10,8 @@ from listenkey.dialect.registry import load_dialects
 
 
 def configured_dialects(settings: Settings) -> dict[str, Dialect]:
-    """All dialects by name. Errors: `DialectError` in a file, `ConfigError` for a name or bucket that is not there."""
+    """All dialects by name. Errors: `DialectError` in a file, `ConfigError` for a name or bucket that is not
+    there."""
     dialects = load_dialects(settings.dialects.files)
     streams = {stream.name: dialect.name for dialect in dialects.values() for stream in dialect.streams}
     for name, own in settings.dialect.items():
@@ -20,7 +22,8 @@ def configured_dialects(settings: Settings) -> dict[str, Dialect]:
             dialects[home] = _adjust_stream(dialects[home], name, own)
         else:
             raise ConfigError(
-                f"[dialect.{name}]: there is no such dialect or stream", "`listenkey dialect list` shows the names"
+                f"[dialect.{name}]: there is no such dialect or stream",
+                "`listenkey dialect list` shows the names",
             )
     return dialects
 

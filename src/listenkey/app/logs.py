@@ -12,11 +12,8 @@ import structlog
 def configure(level: str) -> None:
     """Set up our log and let the libraries' warnings through."""
     threshold = logging.getLevelNamesMapping()[level.upper()]
-    renderer: structlog.typing.Processor
-    if sys.stderr.isatty():
-        renderer = structlog.dev.ConsoleRenderer()
-    else:
-        renderer = structlog.processors.JSONRenderer()
+    on_terminal = sys.stderr.isatty()
+    renderer = structlog.dev.ConsoleRenderer() if on_terminal else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

@@ -16,7 +16,8 @@ def check_allow_list(entries: Iterable[str]) -> tuple[str, ...]:
         return tuple(str(ip_network(entry.strip(), strict=False)) for entry in entries)
     except ValueError as error:
         raise Refused(
-            f"not an address or CIDR block: {error}", "write 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32",
+            f"not an address or CIDR block: {error}",
+            "write 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32",
             code="bad_ip_allow",
         ) from error
 
@@ -54,8 +55,8 @@ def any_allows(users: Sequence[ApiKey], address: str) -> bool:
 
 
 def client_address(peer: str, forwarded_for: str, trusted_proxies: tuple[str, ...]) -> str:
-    """The address a request comes from. `forwarded_for` (`X-Forwarded-For`) is believed hop by hop, from the right,
-    for as long as the hop that says so is trusted."""
+    """The address a request comes from. `forwarded_for` (`X-Forwarded-For`) is believed hop by hop, from the
+    right, for as long as the hop that says so is trusted."""
     address = peer
     for hop in reversed(forwarded_for.split(",")):
         claimed = hop.strip()

@@ -34,7 +34,8 @@ GapReason = Literal["retention", "epoch", "ahead", "upstream"]
 
 
 class Gap(msgspec.Struct, frozen=True):
-    """A stretch that is not delivered, said aloud. `to` is None where its end is unknown; then `next` follows."""
+    """A stretch that is not delivered, said aloud. `to` is None where its end is unknown; then `next`
+    follows."""
 
     epoch: str
     first: int
@@ -63,7 +64,8 @@ class Resumption(msgspec.Struct, frozen=True):
 
 
 def resume(since: Position, current: JournalView, older: JournalView | None) -> Resumption:
-    """What a reader at `since` gets. `older` is the view of its epoch where that is a past one that is kept."""
+    """What a reader at `since` gets. `older` is the view of its epoch where that is a past one that is
+    kept."""
     if since.epoch == current.epoch:
         return _resume_within(since, current)
     start = Position(current.epoch, 1)

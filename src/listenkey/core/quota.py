@@ -1,8 +1,8 @@
 """Rate buckets: how much of a window is used, and when more of it has to be persisted before it may be.
 
 Within a window no more than `limit` is admitted, over restarts too: what is used is covered by a reserved
-block, and after a crash the whole block counts as used. So a window may count more than was admitted, never less.
-"""
+block, and after a crash the whole block counts as used. So a window may count more than was admitted, never
+less. """
 
 from typing import Final
 

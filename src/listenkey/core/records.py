@@ -80,8 +80,8 @@ class Token(msgspec.Struct, frozen=True):
 
 
 class Ban(msgspec.Struct, frozen=True):
-    """A bucket that is shut out. `strikes` says how often by now, and so how long; `code` is the error code that
-    opened a breaker, else 0."""
+    """A bucket that is shut out. `strikes` says how often by now, and so how long; `code` is the error code
+    that opened a breaker, else 0."""
 
     id: str
     bucket: str

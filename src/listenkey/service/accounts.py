@@ -83,7 +83,7 @@ class Accounts:
         for api_key in api_keys:
             self._streams.api_key_revoked(api_key.id, api_key.account_id)
 
-    def list(self, after: str, limit: int) -> "list[Account]":
+    def page(self, after: str, limit: int) -> list[Account]:
         """Accounts in the order of their names."""
         return self._store.read_accounts(after, limit)
 
@@ -95,16 +95,22 @@ class Accounts:
         unknown = set(wanted.permissions) - _PERMISSIONS
         if unknown:
             raise Refused(
-                f"no such permission: {', '.join(sorted(unknown))}", "permissions are read and trade",
+                f"no such permission: {', '.join(sorted(unknown))}",
+                "permissions are read and trade",
                 code="bad_permission",
             )
         key = check_api_key(wanted.key) if wanted.key is not None else encode(os.urandom(40))
         secret = wanted.secret or ("" if wanted.public_key else secrets.token_hex(32))
         api_key_id = encode(os.urandom(8))
         api_key = ApiKey(
-            id=api_key_id, account_id=owner.id, account=owner.name, key=key,
-            sealed_secret=self._vault.seal(secret, api_key_id), public_key=wanted.public_key or "",
-            permissions=tuple(dict.fromkeys(wanted.permissions)), ip_allow=check_allow_list(wanted.ip_allow),
+            id=api_key_id,
+            account_id=owner.id,
+            account=owner.name,
+            key=key,
+            sealed_secret=self._vault.seal(secret, api_key_id),
+            public_key=wanted.public_key or "",
+            permissions=tuple(dict.fromkeys(wanted.permissions)),
+            ip_allow=check_allow_list(wanted.ip_allow),
             created_at=self._clock.now(),
         )
         await self._store.add_api_key(api_key, api_key.created_at)
@@ -116,7 +122,7 @@ class Accounts:
         self._credentials.forget()
         self._streams.api_key_revoked(api_key_id, account_id)
 
-    def api_keys(self, account: str | None, after: str, limit: int) -> "list[ApiKey]":
+    def api_keys(self, account: str | None, after: str, limit: int) -> list[ApiKey]:
         """API keys in the order of their ids."""
         return self._store.read_api_keys(account, after, limit)
 
@@ -162,6 +168,6 @@ class Tokens:
         await self._store.revoke_token(token_id, self._clock.now())
         self._tokens.pop(token_id, None)
 
-    def list(self) -> "list[Token]":
+    def all(self) -> list[Token]:
         """All tokens, without their texts."""
         return sorted(self._tokens.values(), key=lambda token: token.id)

@@ -18,6 +18,7 @@ from listenkey.wire.rest import (
     NoContent,
     Reply,
     Request,
+    Signed,
     check_signature,
     error_code,
     read_api_key,
@@ -44,7 +45,8 @@ class VenueCalls:
         metrics: Metrics,
         symbols: dict[str, frozenset[str]],
     ) -> None:
-        """`symbols`: by dialect, the symbols that exist; a dialect that is not in it takes any well-formed one."""
+        """`symbols`: by dialect, the symbols that exist; a dialect that is not in it takes any well-formed
+        one."""
         self._clock = clock
         self._keys = keys
         self._credentials = credentials
@@ -58,7 +60,7 @@ class VenueCalls:
         dialect = route.dialect
         try:
             reply = await self._answer(route, request, address, now)
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever goes wrong, the caller gets the venue's own answer
             _log.exception("request_failed", dialect=dialect.name, method=request.method)
             self._metrics.internal_errors += 1
             reply = render_fault(dialect, Fault("internal", {}), request=request, now=now)
@@ -71,8 +73,14 @@ class VenueCalls:
             return await self._operate(route.dialect, route.operation, request, address, now)
         dialect = route.dialect
         if isinstance(route, PublicRoute):
-            call = Call(dialect, f"{route.call.method} {route.call.path}", route.call.pools, route.call.weight, address,
-                        None)
+            call = Call(
+                dialect,
+                f"{route.call.method} {route.call.path}",
+                route.call.pools,
+                route.call.weight,
+                address,
+                None,
+            )
         else:
             call = Call(dialect, "", tuple(limit.name for limit in dialect.limits.buckets), 1, address, None)
         verdict = self._limiter.admit(call, now)
@@ -88,7 +96,14 @@ class VenueCalls:
     ) -> Reply:
         given = read_api_key(dialect, request)
         api_key = None if isinstance(given, Fault) else self._credentials.find(given)
-        call = Call(dialect, f"{operation.method} {operation.path}", operation.pools, operation.weight, address, api_key)
+        call = Call(
+            dialect,
+            f"{operation.method} {operation.path}",
+            operation.pools,
+            operation.weight,
+            address,
+            api_key,
+        )
         verdict = self._limiter.admit(call, now)
         fault = verdict.fault
         if fault is None and isinstance(given, Fault):
@@ -106,13 +121,16 @@ class VenueCalls:
         self, dialect: Dialect, operation: Operation, request: Request, api_key: ApiKey, now: Micros
     ) -> Reply | Fault:
         arguments = read_arguments(dialect, operation, request, signature=dialect.auth.signature, now=now)
-        if isinstance(arguments, NoContent):
-            return render_no_content()
         if isinstance(arguments, Fault):
             return arguments
-        fault = self._check(dialect, arguments, api_key)
+        fault = self._check_signature(dialect, arguments.signed, api_key)
         if fault is not None:
             return fault
+        if isinstance(arguments, NoContent):
+            return render_no_content()
+        known = self._symbols.get(dialect.name)
+        if arguments.scope and known is not None and arguments.scope not in known:
+            return Fault("symbol_unknown", {})
         try:
             held = await self._change(dialect, operation, arguments, api_key, now)
         except Refused:  # the API key or its account went while the call was on its way
@@ -124,16 +142,10 @@ class VenueCalls:
             return held
         return render_success(operation, listen_key=held.string, expires_at=held.key.expires_at, now=now)
 
-    def _check(self, dialect: Dialect, arguments: Arguments, api_key: ApiKey) -> Fault | None:
-        if arguments.signed is not None:
-            secret = self._credentials.secret(api_key)
-            fault = check_signature(dialect, arguments.signed, secret, api_key.public_key)
-            if fault is not None:
-                return fault
-        known = self._symbols.get(dialect.name)
-        if arguments.scope and known is not None and arguments.scope not in known:
-            return Fault("symbol_unknown", {})
-        return None
+    def _check_signature(self, dialect: Dialect, signed: Signed | None, api_key: ApiKey) -> Fault | None:
+        if signed is None:
+            return None
+        return check_signature(dialect, signed, self._credentials.secret(api_key), api_key.public_key)
 
     async def _change(
         self, dialect: Dialect, operation: Operation, arguments: Arguments, api_key: ApiKey, now: Micros

@@ -30,7 +30,9 @@ class Connections:
         outlet = self._open.get(outlet_id)
         if outlet is None:
             raise Refused(
-                "there is no such connection", "list the connections to see their ids", code="unknown_connection"
+                "there is no such connection",
+                "list the connections to see their ids",
+                code="unknown_connection",
             )
         outlet.close("revoked")
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import msgspec
 import structlog
@@ -78,7 +79,11 @@ class Gateway:
             self.clock, self.keys, self.credentials, self.limiter, self.metrics, options.symbols
         )
         self.publisher = Publisher(
-            store, self.clock, self.names, self.metrics, notices=_notice_types(dialects),
+            store,
+            self.clock,
+            self.names,
+            self.metrics,
+            notices=_notice_types(dialects),
             max_event_bytes=options.max_event_bytes,
         )
         self.accounts = Accounts(
@@ -119,10 +124,9 @@ class Gateway:
             {
                 "sockets": ("Sockets open", lambda: len(self.connections)),
                 "queued_bytes": ("Bytes that sockets' peers have not taken", self._queued_bytes),
-                **{
-                    f"keys_{state}": (f"Listen keys that are {state}", lambda state=state: self._count(state))
-                    for state in ("active", "closed", "expired")
-                },
+                "keys_active": ("Listen keys that are active", partial(self._count, "active")),
+                "keys_closed": ("Listen keys that were closed", partial(self._count, "closed")),
+                "keys_expired": ("Listen keys that expired", partial(self._count, "expired")),
             },
         )
 

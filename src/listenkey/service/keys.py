@@ -54,9 +54,18 @@ class Keys:
         lifetime = space.lifetime_s * SECOND
         self._last_id += 1
         blank = ListenKey(
-            id=self._last_id, account_id=api_key.account_id, account=api_key.account, key_space=dialect.name,
-            scope=scope, holder=api_key.id, nonce=os.urandom(_NONCE_BYTES), master_version=MASTER_VERSION, digest=b"",
-            state="active", created_at=now, expires_at=now + lifetime,
+            id=self._last_id,
+            account_id=api_key.account_id,
+            account=api_key.account,
+            key_space=dialect.name,
+            scope=scope,
+            holder=api_key.id,
+            nonce=os.urandom(_NONCE_BYTES),
+            master_version=MASTER_VERSION,
+            digest=b"",
+            state="active",
+            created_at=now,
+            expires_at=now + lifetime,
         )
         string = self._vault.key_string(blank, space.alphabet, space.length)
         fresh = msgspec.structs.replace(blank, digest=digest_of(string))
@@ -81,7 +90,8 @@ class Keys:
     async def extend(
         self, dialect: Dialect, scope: str, string: str | None, api_key: ApiKey, now: Micros
     ) -> Held | None:
-        """The key with its new `expires_at`; None where no such key lives. Without `string`, the caller's own."""
+        """The key with its new `expires_at`; None where no such key lives. Without `string`, the caller's
+        own."""
         request = self._request(dialect, scope, string, api_key, now)
         if request is None:
             return None
@@ -105,7 +115,9 @@ class Keys:
         number = int(key_id) if key_id.isascii() and key_id.isdigit() and len(key_id) < 19 else 0
         outcome = await self._store.close_key_by_id(number, self._clock.now())
         if isinstance(outcome, NotLive):
-            raise Refused("no such live listen key", "list the keys to see their ids", code="unknown_listen_key")
+            raise Refused(
+                "no such live listen key", "list the keys to see their ids", code="unknown_listen_key"
+            )
         return outcome.key
 
     # Expiry ----------------------------------------------------------------------------------------

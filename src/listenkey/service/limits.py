@@ -83,7 +83,9 @@ class Limiter:
         shut = self._shut_out(call, now)
         if shut is not None:
             return self._refuse(*shut)
-        buckets = [bucket for limit in call.dialect.limits.buckets if (bucket := self._bucket(call, limit, now))]
+        buckets = [
+            bucket for limit in call.dialect.limits.buckets if (bucket := self._bucket(call, limit, now))
+        ]
         for bucket in buckets:
             if not has_room(bucket.window, bucket.rule, bucket.cost):
                 return self._overflow(call, bucket, now)
@@ -144,7 +146,12 @@ class Limiter:
         for bucket in self._penalty_names(call):
             penalty = self._bans.get(bucket)
             if penalty is not None and now < penalty.until:
-                return _fault("endpoint_disabled", now, until_ms=to_millis(penalty.until)), None, penalty.until, now
+                return (
+                    _fault("endpoint_disabled", now, until_ms=to_millis(penalty.until)),
+                    None,
+                    penalty.until,
+                    now,
+                )
         return self._breaker_open(call, now)
 
     def _penalty_names(self, call: Call) -> list[str]:
@@ -166,7 +173,11 @@ class Limiter:
         if bans is not None and earns_ban(window.refused, rules := _ban_rules(bans)):
             return self._ban(call, rules, now)
         fault = _fault(
-            limit.failure, now, limit=limit.limit, interval=limit.interval_name, until_ms=to_millis(window.end)
+            limit.failure,
+            now,
+            limit=limit.limit,
+            interval=limit.interval_name,
+            until_ms=to_millis(window.end),
         )
         verdict = self._refuse(fault, limit, window.end, now)
         return Verdict(verdict.fault, (*verdict.headers, *_headers([bucket])), durable)
@@ -177,7 +188,9 @@ class Limiter:
         strikes = 1 if last is None else next_strike(last.strikes, last.until, now, rules)
         until = now + ban_length(strikes, rules)
         durable = self._put_ban(name, call.dialect.name, now, until, strikes)
-        _log.warning("banned", dialect=call.dialect.name, address=call.address, seconds=(until - now) // SECOND)
+        _log.warning(
+            "banned", dialect=call.dialect.name, address=call.address, seconds=(until - now) // SECOND
+        )
         limit = next((limit for limit in call.dialect.limits.buckets if limit.retry_after), None)
         verdict = self._refuse(_fault("banned", now, until_ms=to_millis(until)), limit, until, now)
         return Verdict(verdict.fault, verdict.headers, durable)
@@ -228,7 +241,11 @@ class Limiter:
         breaker = call.dialect.limits.breaker
         assert breaker is not None
         return _fault(
-            "error_breaker", now, count=breaker.more_than, code=code, window_ms=breaker.window_ms,
+            "error_breaker",
+            now,
+            count=breaker.more_than,
+            code=code,
+            window_ms=breaker.window_ms,
             until_ms=to_millis(until),
         )
 
@@ -263,7 +280,11 @@ def _fault(kind: FailureKind, now: Micros, **fields: object) -> Fault:
 
 def _ban_rules(bans: Bans) -> BanRules:
     return BanRules(
-        bans.after_refused, bans.first_s * SECOND, bans.longest_s * SECOND, bans.factor, bans.forget_s * SECOND
+        bans.after_refused,
+        bans.first_s * SECOND,
+        bans.longest_s * SECOND,
+        bans.factor,
+        bans.forget_s * SECOND,
     )
 
 

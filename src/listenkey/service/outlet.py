@@ -20,7 +20,8 @@ class Outlet(Protocol):
     subscriptions: "list[Subscription]"
 
     def push(self, data: bytes) -> None:
-        """Queue bytes for the transport. Cheap: it is called for every frame. Over its bound the outlet ends as slow."""
+        """Queue bytes for the transport. Cheap: it is called for every frame. Over its bound the outlet ends
+        as slow."""
         ...
 
     def flush(self) -> None:
@@ -48,7 +49,17 @@ class Subscription:
     """A socket × key × stream. `next` is the offset that it is to get next."""
 
     __slots__ = (
-        "api_key_id", "cancelled", "epoch", "events", "key", "live", "name", "next", "on_gap", "outlet", "stream",
+        "api_key_id",
+        "cancelled",
+        "epoch",
+        "events",
+        "key",
+        "live",
+        "name",
+        "next",
+        "on_gap",
+        "outlet",
+        "stream",
         "variant",
     )
 

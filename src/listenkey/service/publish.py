@@ -64,7 +64,9 @@ class Publisher:
         parsed = [self._read(line) for line in body.split(b"\n") if line.strip()]
         return [_render(outcome) for outcome in await self._append(parsed)]
 
-    async def publish(self, account: str, stream: str, payload: bytes, event_id: str | None = None) -> Appended | Problem:
+    async def publish(
+        self, account: str, stream: str, payload: bytes, event_id: str | None = None
+    ) -> Appended | Problem:
         """Journal one event of a source inside the process."""
         checked = self._check(account, stream, payload, event_id)
         return (await self._append([checked]))[0]
@@ -135,5 +137,3 @@ def _render(outcome: Appended | Problem) -> bytes:
     if isinstance(outcome, Appended):
         return b'{"epoch":"%b","offset":%d}' % (outcome.epoch.encode(), outcome.offset)
     return msgspec.json.encode({"error": {"code": outcome.code, "message": outcome.message}})
-
-

@@ -57,7 +57,8 @@ class Streams:
     # Opening ---------------------------------------------------------------------------------------
 
     def resolve_key(self, name: str, dialects: Collection[str], address: str) -> LiveKey | None:
-        """The live key that a string is, if it is of one of the dialects and may be used from this address."""
+        """The live key that a string is, if it is of one of the dialects and may be used from this
+        address."""
         key = self._store.find_key(digest_of(name))
         if key is None or key.key_space not in dialects or not is_live(key, self._clock.now()):
             return None
@@ -66,14 +67,25 @@ class Streams:
         return LiveKey(key, self._dialects[key.key_space], name)
 
     def subscribe(
-        self, outlet: Outlet, live: LiveKey, stream: str, variant: Variant, events: frozenset[str] | None = None
+        self,
+        outlet: Outlet,
+        live: LiveKey,
+        stream: str,
+        variant: Variant,
+        events: frozenset[str] | None = None,
     ) -> Subscription:
         """Send a stream's events to an outlet from now on."""
         stream_id = StreamId(live.key.account_id, stream)
         view = self._store.read_journal(stream_id)
         assert view is not None
         subscription = Subscription(
-            outlet, stream_id, variant, epoch=view.epoch, next_offset=view.head + 1, name=live.string, key=live.key,
+            outlet,
+            stream_id,
+            variant,
+            epoch=view.epoch,
+            next_offset=view.head + 1,
+            name=live.string,
+            key=live.key,
             events=events,
         )
         self._register(subscription)
@@ -92,10 +104,18 @@ class Streams:
         key: ListenKey | None = None,
         api_key_id: str = "",
     ) -> Subscription:
-        """Send a stream's events from where a reader stopped, then from now on. Gaps go to `on_gap`, in their place."""
+        """Send a stream's events from where a reader stopped, then from now on. Gaps go to `on_gap`, in their
+        place."""
         subscription = Subscription(
-            outlet, stream, variant, epoch=resumption.epoch, next_offset=resumption.after + 1, name=name, key=key,
-            api_key_id=api_key_id, on_gap=on_gap,
+            outlet,
+            stream,
+            variant,
+            epoch=resumption.epoch,
+            next_offset=resumption.after + 1,
+            name=name,
+            key=key,
+            api_key_id=api_key_id,
+            on_gap=on_gap,
         )
         self._register(subscription)
         self._start_feed(subscription, resumption)
@@ -174,7 +194,8 @@ class Streams:
             outlet.flush()
 
     def _out_of_step(self, subscription: Subscription, epoch: str, offset: int) -> None:
-        """An event that is not the next one: had already, or one was skipped and the journal has to be read."""
+        """An event that is not the next one: had already, or one was skipped and the journal has to be
+        read."""
         if not subscription.live or (subscription.epoch == epoch and offset < subscription.next):
             return
         self._go_dark(subscription)
@@ -205,7 +226,7 @@ class Streams:
     async def _read_to_end(self, subscription: Subscription) -> None:
         """Send what the journal holds; returns in the very loop turn that found no more."""
         outlet = subscription.outlet
-        while not subscription.cancelled:
+        while True:
             await outlet.writable()
             if subscription.cancelled:
                 return

@@ -31,7 +31,8 @@ def digest_of(text: str) -> bytes:
 
 
 def load_master_secret(given: str, file: str, folder: Path) -> bytes:
-    """The master secret: as given, from the named file, else from the data folder's own file, made when missing.
+    """The master secret: as given, from the named file, else from the data folder's own file, made when
+    missing.
 
     Errors: `SecretError` where a file cannot be read or holds too little.
     """
@@ -80,7 +81,8 @@ class Vault:
         if not hmac.compare_digest(check_value, self._check):
             raise SecretError(
                 "the master secret is not the one this store was made with",
-                "give the right one by LISTENKEY_MASTER_SECRET, LISTENKEY_MASTER_SECRET_FILE or the data folder's file",
+                "give the right one by LISTENKEY_MASTER_SECRET, LISTENKEY_MASTER_SECRET_FILE or the data
+                folder's file",
             )
 
     def key_string(self, key: ListenKey, alphabet: str, length: int) -> str:
@@ -105,7 +107,8 @@ class Vault:
         return nonce + self._sealing.encrypt(nonce, secret.encode(), api_key_id.encode())
 
     def unseal(self, sealed: bytes, api_key_id: str) -> bytes:
-        """An API secret. Errors: `SecretError` where it was sealed for another API key or by another master secret."""
+        """An API secret. Errors: `SecretError` where it was sealed for another API key or by another master
+        secret."""
         try:
             return self._sealing.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], api_key_id.encode())
         except InvalidTag as error:

@@ -35,9 +35,7 @@ class DemoEvents:
         return template.substitute(now_ms=to_millis(now), count=count, price=price).encode()
 
 
-async def run(
-    publish: Publish, now: Callable[[], Micros], account: str, streams: Sequence[str]
-) -> None:
+async def run(publish: Publish, now: Callable[[], Micros], account: str, streams: Sequence[str]) -> None:
     """Publish until cancelled."""
     events = DemoEvents(load_templates())
     count = 0

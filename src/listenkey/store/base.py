@@ -4,8 +4,8 @@ Verbs that change something return a future, done only once the change is commit
 are those of `core`, taken inside the store's transaction. `read_…` and `find_…` are plain calls that see
 what is committed; they may be called from the event loop's thread only, and take microseconds.
 
-Before a future is done, the `Observer` has been told of the commit, in commit order, on the event loop's thread.
-"""
+Before a future is done, the `Observer` has been told of the commit, in commit order, on the event loop's
+thread. """
 
 from asyncio import Future
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from typing import Protocol
 import msgspec
 
 from listenkey.base.clock import Micros
-from listenkey.core.keylife import Changed, EndCause, IssueRefused, IssueRules, Issued, NotLive
+from listenkey.core.keylife import Changed, EndCause, Issued, IssueRefused, IssueRules, NotLive
 from listenkey.core.position import JournalView
 from listenkey.core.records import Account, ApiKey, Ban, Event, ListenKey, StreamId, Token
 
@@ -80,7 +80,8 @@ class Reservation(msgspec.Struct, frozen=True):
 
 
 class Observer(Protocol):
-    """Told of commits on the event loop's thread, in commit order, before any future of the commit is done."""
+    """Told of commits on the event loop's thread, in commit order, before any future of the commit is
+    done."""
 
     def appended(self, stream: StreamId, epoch: str, events: Sequence[Event]) -> None:
         """Events that are journaled; contiguous offsets, ascending over calls."""
@@ -92,8 +93,8 @@ class Observer(Protocol):
 
 
 class Store(Protocol):
-    """A store of everything. Errors: `StoreFull` where the disk is full; any other `StoreError` where a commit failed,
-    in which case nothing of it happened."""
+    """A store of everything. Errors: `StoreFull` where the disk is full; any other `StoreError` where a
+    commit failed, in which case nothing of it happened."""
 
     def start(self, observer: Observer) -> None:
         """Begin work on the running event loop."""
@@ -129,8 +130,8 @@ class Store(Protocol):
         """Keep an API key. Errors: `Refused("unknown_account")`, `Refused("api_key_exists")`: the key is in use."""
         ...
 
-    def revoke_api_key(self, api_key_id: str, now: Micros) -> "Future[list[EndedKey]]":
-        """Remove an API key and close the live keys that it alone created or extended.
+    def revoke_api_key(self, api_key_id: str, now: Micros) -> "Future[int]":
+        """Remove an API key and close the live keys that it alone created or extended; the id of its account.
         Errors: `Refused("unknown_api_key")`."""
         ...
 
@@ -160,8 +161,8 @@ class Store(Protocol):
         ...
 
     def close_key(self, request: KeyRequest) -> "Future[Changed | NotLive]":
-        """`core.keylife.close`, committed. Order: when the future is done, no event that was committed later has
-        been shown to the observer as one the key may carry."""
+        """`core.keylife.close`, committed. Order: when the future is done, no event that was committed later
+        has been shown to the observer as one the key may carry."""
         ...
 
     def close_key_by_id(self, key_id: int, now: Micros) -> "Future[Changed | NotLive]": ...
@@ -181,8 +182,9 @@ class Store(Protocol):
         """The earliest `expires_at` of an active key."""
         ...
 
-    def read_keys(self, account: str | None, key_space: str | None, scope: str | None, after: int,
-                  limit: int) -> list[ListenKey]:
+    def read_keys(
+        self, account: str | None, key_space: str | None, scope: str | None, after: int, limit: int
+    ) -> list[ListenKey]:
         """Keys in the order of their ids, after `after`."""
         ...
 
@@ -192,14 +194,16 @@ class Store(Protocol):
 
     # Journals -------------------------------------------------------------------------------------
 
-    def append(self, submissions: Sequence[Submission], now: Micros) -> "Future[list[Appended | NotAppended]]":
-        """Journal events, answering each by itself, in order. Atomic: each event; all that were acked are durable.
-        Order: offsets of a stream follow the order of submission."""
+    def append(
+        self, submissions: Sequence[Submission], now: Micros
+    ) -> "Future[list[Appended | NotAppended]]":
+        """Journal events, answering each by itself, in order. Atomic: each event; all that were acked are
+        durable. Order: offsets of a stream follow the order of submission."""
         ...
 
     def read_journal(self, stream: StreamId, epoch: str | None = None) -> JournalView | None:
-        """The current epoch of a journal, made if need be (the one verb named `read_` that may write: a journal
-        gets its epoch when first looked at), or the past `epoch`; None where that is not kept."""
+        """The current epoch of a journal, made if need be (the one verb named `read_` that may write: a
+        journal gets its epoch when first looked at), or the past `epoch`; None where that is not kept."""
         ...
 
     def read_events(self, stream: StreamId, epoch: str, after: int, limit: int) -> list[Event]:
