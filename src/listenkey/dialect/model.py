@@ -1,9 +1,8 @@
 """What a dialect says, as frozen structures with a closed vocabulary.
 
 A dialect is one venue product family's listen-key protocol. Every variant named here is implemented
-once, in `wire` or `core`, and open to every dialect. Templates are text with `$name` places:
-`$listen_key`, `$expires_at_ms`, `$now_ms`, `$id`, `$iso_time`, `$stream`, `$event`, `$path`, `$method`, `$parameter`,
-`$limit`, `$interval`, `$until_ms`, `$count`, `$code`, `$window_ms`.
+once, in `wire` or `core`, and open to every dialect. Templates are text with `$name` places;
+`dialect.template` fills them, `dialect.lint` knows which places each field may use.
 """
 
 from typing import Literal
@@ -43,16 +42,33 @@ FailureKind = Literal[
 ]
 
 
+ControlErrorKind = Literal[
+    "not_json",
+    "method_missing",
+    "method_unknown",
+    "id_wrong",
+    "too_many_parameters",
+    "property_unknown",
+    "property_not_text",
+    "value_not_boolean",
+    "topic_unknown",
+    "topic_limit",
+    "request_wrong",
+]
+
+
 class _Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Frozen, keyword-only, and strict about unknown fields."""
 
 
-class KeySpace(_Model):
+class KeySpace(_Model, frozen=True, kw_only=True):
     """How listen keys are minted and live."""
 
     alphabet: str
     """Every character a key string may have, spelled out."""
     length: int
+    legal_pattern: str
+    """Full-match pattern of what a request may offer as a key; anything else is `parameter_illegal`."""
     lifetime_s: int = 3600
     issue: Literal["same_extended", "new_coexists", "new_replaces", "new_evicts_oldest", "refuse_over"]
     max_live: int = 0
@@ -63,15 +79,18 @@ class KeySpace(_Model):
     """Full-match pattern of a symbol, after upper-casing; for `scope = "symbol"`."""
 
 
-class Auth(_Model):
+class Auth(_Model, frozen=True, kw_only=True):
     """Where credentials travel and how a signature is made."""
 
     header: str
     api_key_pattern: str
     """Full-match pattern of a well-formed API key."""
     signature: Literal["ignored", "if_sent", "required"]
-    signature_payload: Literal["query_then_body"] = "query_then_body"
-    """`query_then_body`: the raw query string and the raw form body, joined by nothing, without `signature`."""
+    signature_payload: Literal["query_then_body", "as_sent_or_sorted"] = "query_then_body"
+    """`query_then_body`: the raw query string and the raw form body, joined by nothing, without `signature`.
+    `as_sent_or_sorted`: the same, or percent-decoded, or all parameters decoded and sorted by name."""
+    timestamp_unit: Literal["ms", "ms_or_us"] = "ms"
+    """`ms_or_us`: told apart by magnitude."""
     timestamp_parameter: str = "timestamp"
     recv_window_parameter: str = "recvWindow"
     signature_parameter: str = "signature"
@@ -81,7 +100,7 @@ class Auth(_Model):
     """How far ahead of the server a timestamp may be: strictly less than this."""
 
 
-class Operation(_Model):
+class Operation(_Model, frozen=True, kw_only=True):
     """One REST call of a key's life."""
 
     kind: OperationKind
@@ -90,6 +109,8 @@ class Operation(_Model):
     key_in: Literal["nowhere", "parameter"] = "parameter"
     """`nowhere`: the API key names the listen key, and a `listenKey` that is sent is ignored."""
     key_parameter: str = "listenKey"
+    key_aliases: tuple[str, ...] = ()
+    """Other spellings of `key_parameter` that are understood."""
     scope_parameter: str = ""
     weight: int = 1
     success_status: int = 200
@@ -100,9 +121,11 @@ class Operation(_Model):
     """Names of the limits that this call counts against."""
     alias: bool = False
     """Another spelling of an operation that is already there; the reference shows the other."""
+    root: bool = True
+    """Reachable at the root too, where the dialect is."""
 
 
-class PublicCall(_Model):
+class PublicCall(_Model, frozen=True, kw_only=True):
     """A public call that clients make before a stream."""
 
     method: str
@@ -111,10 +134,12 @@ class PublicCall(_Model):
     status: int = 200
     content_type: str = "application/json"
     weight: int = 1
-    pools: tuple[str, ...]
+    pools: tuple[str, ...] = ()
+    root: bool = True
+    """Reachable at the root too, where the dialect is; false where another dialect answers there."""
 
 
-class Failure(_Model):
+class Failure(_Model, frozen=True, kw_only=True):
     """How one failure looks on the wire."""
 
     kind: FailureKind
@@ -122,21 +147,21 @@ class Failure(_Model):
     code: int | None = None
     msg: str = ""
     body: str = ""
-    """The whole body where it is not the dialect's error envelope."""
+    """The whole body where it is not the dialect's error envelope. Without it and a `code`, there is no
+    body."""
     content_type: str = "application/json"
-    headers: dict[str, str] = {}
     only_if_accept: str = ""
     """A body that is sent only to a request whose `Accept` names this type."""
 
 
-class UnknownPath(_Model):
+class UnknownPath(_Model, frozen=True, kw_only=True):
     """Who answers for a path below this prefix that is nobody's operation."""
 
     prefix: str
     failure: FailureKind = "path_unknown"
 
 
-class Limit(_Model):
+class Limit(_Model, frozen=True, kw_only=True):
     """One rate bucket."""
 
     name: str
@@ -160,7 +185,7 @@ class Limit(_Model):
     """How error texts spell the window, such as `1 MINUTE`."""
 
 
-class Bans(_Model):
+class Bans(_Model, frozen=True, kw_only=True):
     """Who goes on after a refusal is shut out, longer each time."""
 
     after_refused: int
@@ -172,7 +197,7 @@ class Bans(_Model):
     """Without a ban for this long, the next is a first one again."""
 
 
-class Breaker(_Model):
+class Breaker(_Model, frozen=True, kw_only=True):
     """Too many answers with one error code shut the call for a while."""
 
     more_than: int
@@ -181,7 +206,7 @@ class Breaker(_Model):
     never_counts: tuple[int, ...]
 
 
-class Limits(_Model):
+class Limits(_Model, frozen=True, kw_only=True):
     """All rate rules of a dialect."""
 
     buckets: tuple[Limit, ...]
@@ -189,7 +214,7 @@ class Limits(_Model):
     breaker: Breaker | None = None
 
 
-class Topic(_Model):
+class Topic(_Model, frozen=True, kw_only=True):
     """A name that a client subscribes to on a socket that already carries a key."""
 
     name: str
@@ -199,18 +224,16 @@ class Topic(_Model):
     """Template around `$event`; empty sends the event bare."""
 
 
-class Stream(_Model):
+class Stream(_Model, frozen=True, kw_only=True):
     """One journaled stream that a key opens."""
 
     name: str
     title: str
     topics: tuple[Topic, ...] = ()
     """When given, only events of subscribed topics are delivered."""
-    root: bool = True
-    """Its sockets are reachable without prefix, Host or listener of its own."""
 
 
-class Heartbeat(_Model):
+class Heartbeat(_Model, frozen=True, kw_only=True):
     """How the server finds out that a client is gone."""
 
     kind: Literal["protocol_ping", "word", "json"]
@@ -225,7 +248,7 @@ class Heartbeat(_Model):
     """Whether `serve` closes for it; the simulated venue always does."""
 
 
-class SocketPath(_Model):
+class SocketPath(_Model, frozen=True, kw_only=True):
     """One WebSocket path of a dialect."""
 
     path: str
@@ -244,9 +267,11 @@ class SocketPath(_Model):
     """Name of the heartbeat in `heartbeats`."""
     shared: bool = False
     """A path that several dialects have at the root, where the key decides."""
+    root: bool = True
+    """Reachable at the root and under the dialect's name; without it, only under the stream's own name."""
 
 
-class Notice(_Model):
+class Notice(_Model, frozen=True, kw_only=True):
     """What a socket is told when a key of its ends."""
 
     streams: tuple[str, ...]
@@ -254,50 +279,47 @@ class Notice(_Model):
     body: str
 
 
-class ControlError(_Model):
+class ControlError(_Model, frozen=True, kw_only=True):
     """One answer to a control request that cannot be honoured."""
 
-    kind: Literal[
-        "not_json",
-        "method_missing",
-        "method_unknown",
-        "id_wrong",
-        "too_many_parameters",
-        "property_unknown",
-        "property_not_text",
-        "value_not_boolean",
-        "topic_unknown",
-        "topic_limit",
-        "request_wrong",
-    ]
+    kind: ControlErrorKind
     body: str
 
 
-class Control(_Model):
+class Control(_Model, frozen=True, kw_only=True):
     """Answers to control requests, by the `control` of a socket path."""
 
     stream: str = ""
     """For one stream only; empty holds for all."""
     ack: str
+    """With `$id` and, for `method`, `$result`; both are JSON."""
     errors: tuple[ControlError, ...] = ()
-    silent_on_junk: bool = False
+    """A fault without a row here is passed over in silence."""
     topic_limit: int = 0
     market_topic_pattern: str = ""
     """Names that are market data: acknowledged and silent."""
 
 
-class Close(_Model):
+class Close(_Model, frozen=True, kw_only=True):
     """A close code and its reason."""
 
     kind: Literal[
-        "bad_key", "slow", "pong_timeout", "too_many_requests", "too_big", "protocol", "shutdown",
-        "revoked", "no_key", "not_text",
+        "bad_key",
+        "slow",
+        "pong_timeout",
+        "too_many_requests",
+        "too_big",
+        "protocol",
+        "shutdown",
+        "revoked",
+        "no_key",
+        "not_text",
     ]
     code: int
     reason: str
 
 
-class Frames(_Model):
+class Frames(_Model, frozen=True, kw_only=True):
     """How data frames are written."""
 
     codec: Literal["text", "gzip_binary"] = "text"
@@ -306,7 +328,7 @@ class Frames(_Model):
     names_per_socket: int = 1024
 
 
-class Dialect(_Model):
+class Dialect(_Model, frozen=True, kw_only=True):
     """One venue product family's listen-key protocol."""
 
     name: str
