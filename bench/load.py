@@ -20,15 +20,19 @@ class LoadError(Exception):
 
 
 def _command(name: str, options: dict[str, Any]) -> list[str]:
-    options = {"limit": TIME_LIMIT} | options
     flags = [text for key, value in options.items() for text in (f"--{key.replace('_', '-')}", str(value))]
     return machine.pinned(machine.LOAD_CORE, build.program(name), *flags)
 
 
 def run(name: str, **options: Any) -> dict[str, Any]:
     """Run a load program to its end; `server_pid=1` is `--server-pid 1`."""
+    options = {"limit": TIME_LIMIT} | options
     done = subprocess.run(
-        _command(name, options), capture_output=True, errors="replace", check=False, timeout=TIME_LIMIT + 10
+        _command(name, options),
+        capture_output=True,
+        errors="replace",
+        check=False,
+        timeout=options["limit"] + 10,
     )
     if done.returncode != 0:
         raise LoadError(done.stderr.strip() or f"{name} ended with {done.returncode}")
@@ -39,7 +43,7 @@ def run(name: str, **options: Any) -> dict[str, Any]:
 @contextmanager
 def held(**options: Any) -> Iterator[None]:
     """Sockets of `dial`, open within the context; one that the server closes is an error at its end."""
-    command = _command("dial", options | {"hold": 1})
+    command = _command("dial", options | {"hold": 1, "limit": TIME_LIMIT})
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as dial:

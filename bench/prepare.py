@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +23,9 @@ class Venue:
     path: str
     socket: str
 
-    def request(self, method: str, api_key: str, status: str = "200") -> str:
+    def request(self, method: str, api_key: str, status: str = "200", query: str = "") -> str:
         """A line for `calls`: the call by the holder of an API key."""
-        return f"{status}\t{method}\t{self.path}\t{self.header}: {api_key}\t-"
+        return f"{status}\t{method}\t{self.path}{query}\t{self.header}: {api_key}\t-"
 
 
 BINANCE = Venue("binance-usdm", "X-MBX-APIKEY", "/fapi/v1/listenKey", "/ws/{key}")
@@ -44,12 +44,25 @@ def api_key_of(account: str) -> str:
     return f"key-of-{account}"
 
 
-def calls(server: str, requests: Iterable[str], **options: Any) -> list[str]:
-    """Make each request once; the answers' bodies, in order."""
+@dataclass(frozen=True)
+class Answers:
+    """What a list of calls gave: the bodies in order, and how many calls a second."""
+
+    bodies: list[str]
+    per_second: float
+
+    def listen_keys(self) -> list[str]:
+        """The key strings, of creates."""
+        return [json.loads(body)["listenKey"] for body in self.bodies]
+
+
+def calls(server: str, requests: Iterable[str], **options: Any) -> Answers:
+    """Make each request once."""
     with load.lines_file(requests) as file, tempfile.TemporaryDirectory(prefix="bench-") as folder:
         out = Path(folder, "answers")
-        load.run("calls", server=server, requests=file, out=out, **options)
-        return [line.partition("\t")[2] for line in out.read_text(encoding="utf-8").splitlines()]
+        got = load.run("calls", server=server, requests=file, out=out, **options)
+        bodies = [line.partition("\t")[2] for line in out.read_text(encoding="utf-8").splitlines()]
+        return Answers(bodies, got["requests_per_s"])
 
 
 def accounts(target: Target, count: int) -> list[str]:
@@ -68,12 +81,17 @@ def accounts(target: Target, count: int) -> list[str]:
     return names
 
 
-def listen_keys(target: Target, names: Sequence[str], venue: Venue = BINANCE) -> list[str]:
-    """Create a listen key for each account; the paths of their sockets."""
-    answers = calls(
-        target.venue, (venue.request("POST", api_key_of(name)) for name in names), contains='"listenKey":"'
-    )
-    return [venue.socket.format(key=json.loads(answer)["listenKey"]) for answer in answers]
+def create(target: Target, names: Iterable[str], venue: Venue, **options: Any) -> Answers:
+    """Create a listen key for each account named, in order; one named twice asks twice."""
+    requests = (venue.request("POST", api_key_of(name)) for name in names)
+    return calls(target.venue, requests, contains='"listenKey":"', **options)
+
+
+def sockets(target: Target, count: int, venue: Venue = BINANCE) -> list[tuple[str, str]]:
+    """So many accounts with a listen key each: name and the path of its socket."""
+    names = accounts(target, count)
+    keys = create(target, names, venue).listen_keys()
+    return [(name, venue.socket.format(key=key)) for name, key in zip(names, keys, strict=True)]
 
 
 @contextmanager
@@ -84,8 +102,17 @@ def subscribers(
     with ExitStack() as stack:
         files = {}
         for target in targets:
-            names = accounts(target, count)
-            paths = listen_keys(target, names, venue)
-            lines = (f"{name}\t{path}" for name, path in zip(names, paths, strict=True) for _ in range(each))
+            lines = (f"{name}\t{path}" for name, path in sockets(target, count, venue) for _ in range(each))
+            files[target.name] = stack.enter_context(load.lines_file(lines))
+        yield files
+
+
+@contextmanager
+def socket_paths(targets: Iterable[Target], count: int) -> Iterator[dict[str, Path]]:
+    """The file that `dial` wants, by target: the sockets' paths alone."""
+    with ExitStack() as stack:
+        files = {}
+        for target in targets:
+            lines = (path for _, path in sockets(target, count))
             files[target.name] = stack.enter_context(load.lines_file(lines))
         yield files

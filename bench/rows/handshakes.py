@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import ExitStack
 
 from bench import load, prepare
 from bench.report import Measure, Options, Sheet, alternate
@@ -22,12 +21,11 @@ MEASURES = (
 def measure(options: Options) -> Sheet:
     """Alternate the targets; a storm is all sockets reset at once and dialled again."""
     count = options.scaled(SOCKETS)
-    with running(options.chosen("listenkey", "node", "c")) as targets, ExitStack() as stack:
-        known = {}
-        for target in targets:
-            paths = prepare.listen_keys(target, prepare.accounts(target, count))
-            known[target.name] = stack.enter_context(load.lines_file(paths))
-        unknown = stack.enter_context(load.lines_file(f"/ws/{'x' * 60}{i:04d}" for i in range(count)))
+    with (
+        running(options.chosen("listenkey", "node", "c")) as targets,
+        prepare.socket_paths(targets, count) as known,
+        load.lines_file(f"/ws/{'x' * 60}{i:04d}" for i in range(count)) as unknown,
+    ):
 
         def once(target: Target) -> Mapping[str, float]:
             common = {"venue": target.venue, "server_pid": target.pid, "count": count, "sources": 4}

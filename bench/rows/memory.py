@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
 
 from bench import load, machine, prepare
 from bench.report import Measure, Options, Sheet, alternate
@@ -24,11 +23,12 @@ MEASURES = (
 def measure(options: Options) -> Sheet:
     """Keys are made before, so that the difference is the sockets' alone; later rounds reuse freed memory."""
     count = options.scaled(SOCKETS)
-    with running(options.chosen("listenkey", "node", "c")) as targets, ExitStack() as stack:
-        files = {}
-        for target in targets:
-            paths = prepare.listen_keys(target, prepare.accounts(target, count))
-            files[target.name] = stack.enter_context(load.lines_file(paths))
+    if machine.raise_fd_limit() < count + 500:
+        raise OSError(f"a hard limit of at least {count + 500} open files is wanted (ulimit -Hn)")
+    with (
+        running(options.chosen("listenkey", "node", "c")) as targets,
+        prepare.socket_paths(targets, count) as files,
+    ):
         before = {target.name: machine.pss_kib(target.pid) for target in targets}
 
         def once(target: Target) -> Mapping[str, float]:
