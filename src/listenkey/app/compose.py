@@ -7,7 +7,7 @@ from listenkey.base.clock import DAY
 from listenkey.config import Settings
 from listenkey.dialect.model import Dialect
 from listenkey.service.clock import SystemClock
-from listenkey.service.gateway import Gateway, GatewayOptions
+from listenkey.service.gateway import MASTER_CHECK, Gateway, GatewayOptions
 from listenkey.service.vault import Vault, load_master_secret
 from listenkey.store.base import Store
 from listenkey.store.sqlite import open_sqlite
@@ -18,10 +18,12 @@ def open_store(settings: Settings) -> Store:
     return open_sqlite(Path(settings.data), durability=settings.durability)
 
 
-def open_vault(settings: Settings) -> Vault:
+def open_vault(settings: Settings, *, make_secret: bool) -> Vault:
     """The vault of the configured master secret. Errors: `SecretError`."""
-    secret = load_master_secret(settings.master_secret, settings.master_secret_file, Path(settings.data))
-    return Vault(secret)
+    folder = Path(settings.data)
+    return Vault(
+        load_master_secret(settings.master_secret, settings.master_secret_file, folder, make=make_secret)
+    )
 
 
 def make_gateway(settings: Settings, store: Store, dialects: dict[str, Dialect], *, demo: bool) -> Gateway:
@@ -34,4 +36,5 @@ def make_gateway(settings: Settings, store: Store, dialects: dict[str, Dialect],
         retention=settings.journal.retention_days * DAY,
         max_events=settings.journal.max_events,
     )
-    return Gateway(store, SystemClock(), open_vault(settings), dialects, options)
+    vault = open_vault(settings, make_secret=store.read_setting(MASTER_CHECK) is None)
+    return Gateway(store, SystemClock(), vault, dialects, options)

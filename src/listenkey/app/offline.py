@@ -20,4 +20,5 @@ def restore_store(settings: Settings, backup: Path) -> None:
     Errors: `StoreError` where the file is no backup or the folder is in use, `SecretError` where the master
     secret is missing or is not the one the backup was made with.
     """
-    sqlite.restore(backup, Path(settings.data), setting=MASTER_CHECK, check=open_vault(settings).verify)
+    vault = open_vault(settings, make_secret=False)
+    sqlite.restore(backup, Path(settings.data), setting=MASTER_CHECK, check=vault.verify)

@@ -30,21 +30,22 @@ def digest_of(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()[:16]
 
 
-def load_master_secret(given: str, file: str, folder: Path) -> bytes:
-    """The master secret: as given, from the named file, else from the data folder's own file, made when
-    missing.
+def load_master_secret(given: str, file: str, folder: Path, *, make: bool) -> bytes:
+    """The master secret: as given, from the named file, else from the data folder's own file.
 
-    Errors: `SecretError` where a file cannot be read or holds too little.
+    `make`: a missing file of the folder's own is made; only right for a store that nobody has used yet.
+    Errors: `SecretError` where a file is missing, cannot be read or holds too little.
     """
     if given:
         return _check_length(given.encode(), "LISTENKEY_MASTER_SECRET")
     path = Path(file) if file else folder / "master-secret"
-    if not file and not path.exists():
+    if make and not file and not path.exists():
         _write_private(path, secrets.token_hex(32))
     try:
         return _check_length(path.read_bytes().strip(), str(path))
     except OSError as error:
-        raise SecretError(f"cannot read the master secret: {error}", "make the file readable") from error
+        remedy = "put it there, or give it by LISTENKEY_MASTER_SECRET or LISTENKEY_MASTER_SECRET_FILE"
+        raise SecretError(f"cannot read the master secret: {error}", remedy) from error
 
 
 def _check_length(secret: bytes, source: str) -> bytes:
@@ -81,8 +82,7 @@ class Vault:
         if not hmac.compare_digest(check_value, self._check):
             raise SecretError(
                 "the master secret is not the one this store was made with",
-                "give the right one by LISTENKEY_MASTER_SECRET, LISTENKEY_MASTER_SECRET_FILE or the data
-                folder's file",
+                "give the right one by LISTENKEY_MASTER_SECRET, LISTENKEY_MASTER_SECRET_FILE or its file",
             )
 
     def key_string(self, key: ListenKey, alphabet: str, length: int) -> str:

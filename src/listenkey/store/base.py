@@ -127,7 +127,7 @@ class Store(Protocol):
         ...
 
     def add_api_key(self, api_key: ApiKey, now: Micros) -> "Future[ApiKey]":
-        """Keep an API key. Errors: `Refused("unknown_account")`, `Refused("api_key_exists")`: the key is in use."""
+        """Keep an API key. Errors: `Refused("unknown_account")`, `Refused("api_key_exists")` (it is in use)."""
         ...
 
     def revoke_api_key(self, api_key_id: str, now: Micros) -> "Future[int]":
