@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
-from typing import Final, Literal, TypeAlias, TypeGuard
+from typing import Final, Literal
 
 import msgspec
 
@@ -27,46 +27,44 @@ _BYTE: Final = re.compile(r"\(byte ([0-9]+)\)")
 _read = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
-RequestId: TypeAlias = str | int | None
-
 
 class Subscribe(msgspec.Struct, frozen=True):
-    """SUBSCRIBE."""
+    """SUBSCRIBE. `id` is JSON, here and in all requests."""
 
-    id: RequestId
+    id: bytes
     names: tuple[str, ...]
 
 
 class Unsubscribe(msgspec.Struct, frozen=True):
     """UNSUBSCRIBE."""
 
-    id: RequestId
+    id: bytes
     names: tuple[str, ...]
 
 
 class ListSubscriptions(msgspec.Struct, frozen=True):
     """LIST_SUBSCRIPTIONS."""
 
-    id: RequestId
+    id: bytes
 
 
 class GetProperty(msgspec.Struct, frozen=True):
     """GET_PROPERTY `combined`, the one property there is."""
 
-    id: RequestId
+    id: bytes
 
 
 class SetProperty(msgspec.Struct, frozen=True):
     """SET_PROPERTY `combined`."""
 
-    id: RequestId
+    id: bytes
     value: bool
 
 
 class TopicRequest(msgspec.Struct, frozen=True):
     """A `reqType` frame: subscribe to a topic (`sub`) or stop (`unsub`)."""
 
-    id: RequestId
+    id: bytes
     verb: Literal["sub", "unsub"]
     topic: str
 
@@ -146,8 +144,8 @@ def _parse_method(text: str) -> ControlRequest:
         return frame
     if not isinstance(frame, dict):
         return _wrong("invalid type, expected a map", text)
-    request_id = frame.get("id")
-    if not _is_id(request_id):
+    request_id = _read_id(frame.get("id"))
+    if request_id is None:
         return ControlFault("id_wrong")
     if "method" not in frame:
         return ControlFault("method_missing", {"column": len(text.rstrip())})
@@ -167,14 +165,14 @@ def _parse_method(text: str) -> ControlRequest:
     return _parse_property(method, request_id, params)
 
 
-def _parse_names(method: str, request_id: RequestId, params: list[object], text: str) -> ControlRequest:
+def _parse_names(method: str, request_id: bytes, params: list[object], text: str) -> ControlRequest:
     names = tuple(name for name in params if isinstance(name, str))
     if len(names) != len(params):
         return _wrong("invalid type, expected a string in `params`", text)
     return Subscribe(request_id, names) if method == "SUBSCRIBE" else Unsubscribe(request_id, names)
 
 
-def _parse_property(method: str, request_id: RequestId, params: list[object]) -> ControlRequest:
+def _parse_property(method: str, request_id: bytes, params: list[object]) -> ControlRequest:
     if len(params) > (1 if method == "GET_PROPERTY" else 2):
         return ControlFault("too_many_parameters")
     name = params[0] if params else None
@@ -188,11 +186,14 @@ def _parse_property(method: str, request_id: RequestId, params: list[object]) ->
     return SetProperty(request_id, value) if isinstance(value, bool) else ControlFault("value_not_boolean")
 
 
-def _is_id(value: object) -> TypeGuard[RequestId]:
-    """A 64-bit integer, a string of at most 36 characters or null, which a missing one counts as."""
+def _read_id(value: object) -> bytes | None:
+    """The id as JSON: a 64-bit integer, a string of at most 36 characters or null, which a missing one is."""
     if isinstance(value, int):
-        return not isinstance(value, bool) and -(2**63) <= value < 2**63
-    return value is None or (isinstance(value, str) and len(value) <= _LONGEST_ID)
+        is_number = not isinstance(value, bool) and -(2**63) <= value < 2**63
+        return b"%d" % value if is_number else None
+    if value is None or (isinstance(value, str) and len(value) <= _LONGEST_ID):
+        return _encode(value)
+    return None
 
 
 def _wrong(reason: str, text: str) -> ControlFault:
@@ -211,8 +212,7 @@ def _parse_topic(text: str) -> ControlRequest:
     topic = frame.get("dataType")
     if topic is not None and not isinstance(topic, str):
         return Junk()
-    sent_id = frame.get("id", "")
-    request_id = sent_id if _is_id(sent_id) else ""
+    request_id = _read_id(frame.get("id", "")) or b'""'
     verb = frame.get("reqType", "sub")
     if not topic or verb not in _VERBS:
         return ControlFault("request_wrong", {"id": request_id})
@@ -236,23 +236,23 @@ def _pattern(text: str) -> re.Pattern[str]:
 # Answers --------------------------------------------------------------------------------------------
 
 
-def render_ack(control: Control, request_id: RequestId, now: Micros) -> str:
+def render_ack(control: Control, request_id: bytes, now: Micros) -> str:
     """The answer to a request that was done."""
     return _render_result(control, request_id, now, b"null")
 
 
-def render_names(control: Control, request_id: RequestId, names: Iterable[str], now: Micros) -> str:
+def render_names(control: Control, request_id: bytes, names: Iterable[str], now: Micros) -> str:
     """The answer to LIST_SUBSCRIPTIONS."""
     return _render_result(control, request_id, now, _encode(list(names)))
 
 
-def render_property(control: Control, request_id: RequestId, value: bool, now: Micros) -> str:
+def render_property(control: Control, request_id: bytes, value: bool, now: Micros) -> str:
     """The answer to GET_PROPERTY."""
     return _render_result(control, request_id, now, b"true" if value else b"false")
 
 
-def _render_result(control: Control, request_id: RequestId, now: Micros, result: bytes) -> str:
-    return fill_json(control.ack, {"id": _encode(request_id), "result": result, "now_ms": to_millis(now)})
+def _render_result(control: Control, request_id: bytes, now: Micros, result: bytes) -> str:
+    return fill_json(control.ack, {"id": request_id, "result": result, "now_ms": to_millis(now)})
 
 
 def render_control_fault(control: Control, fault: ControlFault, now: Micros) -> str | None:
@@ -260,7 +260,7 @@ def render_control_fault(control: Control, fault: ControlFault, now: Micros) -> 
     body = _error_row(control, fault.kind)
     if body is None:
         return None
-    return fill_json(body, {"now_ms": to_millis(now), **fault.values, "id": _encode(fault.values.get("id"))})
+    return fill_json(body, {"now_ms": to_millis(now), "id": b"null", **fault.values})
 
 
 def topic_fault(kind: Literal["topic_unknown", "topic_limit"], request: TopicRequest) -> ControlFault:

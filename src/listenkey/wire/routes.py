@@ -46,19 +46,19 @@ class UnknownRoute(msgspec.Struct, frozen=True):
     path: str
 
 
-RestRoute = OperationRoute | PublicRoute | UnknownRoute
+Route = OperationRoute | PublicRoute | UnknownRoute
 
 
 class SocketCandidate(msgspec.Struct, frozen=True):
     """A dialect that a socket's path may be for."""
 
     dialect: Dialect
-    socket: SocketPath
+    path: SocketPath
 
     @property
     def stream(self) -> str:
         """Name of the stream that keys bind to here; empty for none."""
-        return self.socket.stream
+        return self.path.stream
 
 
 class SocketRoute(msgspec.Struct, frozen=True):
@@ -109,7 +109,7 @@ class _View:
             table = self.exact if base == path.path else self.named
             candidates = table.setdefault(base, [])
             for other in candidates:
-                if root and not (path.shared and other.socket.shared):
+                if root and not (path.shared and other.path.shared):
                     raise _overlap(path.path, other.dialect, mount.dialect)
             candidates.append(SocketCandidate(mount.dialect, path))
 
@@ -127,7 +127,7 @@ class RouteTable:
         """Every name that a listener, a host or a prefix may have."""
         return frozenset(self._mounts)
 
-    def rest(self, listener: str, host: str, method: str, path: str) -> RestRoute:
+    def rest(self, listener: str, host: str, method: str, path: str) -> Route:
         """Where a REST call goes. `listener` is the name that the listener is bound to, or nothing."""
         view, inner = self._place(listener, host, path)
         route = view.calls.get((method, inner))
@@ -172,10 +172,10 @@ def host_name(host: str) -> str:
     return name.partition(":")[0].rstrip(".")
 
 
-def build_routes(dialects: Iterable[Dialect], hosts: Mapping[str, str]) -> RouteTable:
+def build_routes(dialects: Mapping[str, Dialect], hosts: Mapping[str, str]) -> RouteTable:
     """The routes of these dialects; `hosts` maps host names to dialect or stream names.
     Errors: `DialectError` for paths that two claim at the root, and for names that nobody has."""
-    all_dialects = list(dialects)
+    all_dialects = list(dialects.values())
     if not all_dialects:
         raise DialectError("there is no dialect to serve", "leave the built-in ones enabled or name a file")
     mounts = {}
