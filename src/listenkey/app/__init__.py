@@ -1,6 +1,4 @@
-"""The composition root: settings in, a running gateway out. The one room that names a concrete store."""
+"""The composition root: settings in, a running gateway out. The one room that names a concrete store.
 
-from listenkey.app.offline import offline_store, restore_store
-from listenkey.app.serve import serve
-
-__all__ = ["offline_store", "restore_store", "serve"]
+Nothing is imported here, so that commands which need no server find its parts without the server's libraries.
+"""

@@ -63,8 +63,8 @@ def _adjust(dialect: Dialect, own: DialectSettings) -> Dialect:
 def _adjust_stream(dialect: Dialect, name: str, own: DialectSettings) -> Dialect:
     if own.root is None:
         return dialect
-    streams = tuple(
-        msgspec.structs.replace(stream, root=own.root) if stream.name == name else stream
-        for stream in dialect.streams
+    sockets = tuple(
+        msgspec.structs.replace(path, root=own.root) if path.stream == name else path
+        for path in dialect.sockets
     )
-    return msgspec.structs.replace(dialect, streams=streams)
+    return msgspec.structs.replace(dialect, sockets=sockets)

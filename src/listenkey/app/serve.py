@@ -38,7 +38,7 @@ async def _run(settings: Settings, demo: bool) -> int:
             "give a certificate, listen on loopback, or set admin.allow_remote",
         )
     dialects = configured_dialects(settings)
-    routes = build_routes(dialects.values(), settings.hosts())
+    routes = build_routes(dialects, settings.hosts())
     store = open_store(settings)
     try:
         gateway = make_gateway(settings, store, dialects, demo=demo)
