@@ -47,7 +47,7 @@ def _dialect_problems(settings: Settings) -> list[str]:
     from listenkey.wire.routes import build_routes
 
     try:
-        routes = build_routes(configured_dialects(settings).values(), settings.hosts())
+        routes = build_routes(configured_dialects(settings), settings.hosts())
     except (DialectError, ConfigError) as error:
         return [str(error)]
     return [

@@ -26,8 +26,9 @@ _READ_BYTES: Final = 262_144
 def command(client: AdminClient, account: str, stream: str, file: str) -> None:
     """Publish events to a stream of an account.
 
-    The input is NDJSON, one event a line, as the venue would send it bare. Reads standard input without FILE, and publishes what is there without waiting for more. Ends with a line
-    `published N`. Lines that are refused do not stop the others; the exit status then is 1.
+    The input is NDJSON, one event a line, as the venue would send it bare. Without FILE it is standard input,
+    and what is there is published without waiting for more. Ends with a line `published N`. Lines that are
+    refused do not stop the others; the exit status then is 1.
     """
     run = _Run(client, account, stream)
     try:
