@@ -18,7 +18,7 @@ def commands_page(marker: str) -> str:
     head = (
         f"<!-- {marker}: change src/listenkey/cli/, then `make gen`. -->\n# Commands\n\n"
         "`listenkey COMMAND --help` prints the same. Exit status: 0 done, 1 refused, with one line on\n"
-        "standard error that says why and what to do, 2 usage. `--json` is there wherever a table is printed.\n"
+        "standard error that says why and what to do, 2 usage. `--json` is there wherever a table is.\n"
     )
     return head + "".join(f"\n{part}\n" for part in _pages(root, _context(root, "listenkey", None), 2))
 
