@@ -173,7 +173,7 @@ def _read_environment(reading: _Reading, environ: Mapping[str, str]) -> None:
         path = known[variable].path if variable in known else _dialect_path(variable)
         if path is None:
             # Not an error: an orchestrator that runs a service of this name sets variables of its own.
-            remedy = _near(variable, list(known))
+            remedy = _near_variable(variable, list(known))
             reading.warnings.append(f"{variable} in the environment is no setting; {remedy}")
             continue
         field, path = _named(path)
@@ -181,6 +181,14 @@ def _read_environment(reading: _Reading, environ: Mapping[str, str]) -> None:
             reading.put(path, from_text(field, text), variable)
         except UnfitError as error:
             reading.problems.append(Problem(variable, str(error), error.remedy))
+
+
+def _near_variable(variable: str, known: list[str]) -> str:
+    # Without what all of them begin with, which would make every name a near one.
+    close = get_close_matches(
+        variable.removeprefix(PREFIX), [name.removeprefix(PREFIX) for name in known], n=1
+    )
+    return f"did you mean {PREFIX}{close[0]}?" if close else _REFERENCE
 
 
 def _dialect_path(variable: str) -> Path_ | None:
