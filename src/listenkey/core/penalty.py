@@ -54,7 +54,7 @@ class ErrorCounter:
 
     def is_over(self, now: Micros, window: Micros) -> bool:
         """Whether nothing recorded can count any more."""
-        return self._times[-1] <= now - window
+        return not self._times or self._times[-1] <= now - window
 
     def clear(self) -> None:
         """Start again; after a penalty the count begins anew."""
