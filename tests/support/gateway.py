@@ -3,9 +3,11 @@
     with Gateway() as gateway:
         gateway.add_account("alice")
         key_id, key, secret = gateway.add_api_key("alice")
-        gateway.publish("alice", "binance-usdm", [{"e": "ACCOUNT_UPDATE", ...}])
+        events = [{"e": "balanceUpdate", "a": "BTC", "d": "1.0"}]
+        gateway.publish("alice", "binance-spot", events)
 
-Nothing in here knows the inside of the program: it starts the command, reads the ready line, and uses the admin listener.
+Nothing in here knows the inside of the program: it starts the command, reads the ready line, and uses the
+admin listener.
 """
 
 from __future__ import annotations
@@ -32,15 +34,16 @@ READY = "listenkey ready "
 
 
 class GatewayError(AssertionError):
-    """The program did not do what its contract says; the message ends with what it wrote to standard error."""
+    """The program did not do what its contract says; the message ends with what it logged."""
 
 
 class Gateway:
     """One `listenkey serve`, started by `start()` or by entering the context.
 
-    `data` is made when missing, and is a temporary folder when not given. `listen` is a sequence of `HOST:PORT[=DIALECT]`;
-    `args` go to the command line as they are; `env` is added to the environment, from which every `LISTENKEY_…` of the
-    caller has been taken out. `limits` is `off` unless asked for, since most tests are not about limits.
+    `data` is made when missing, and is a temporary folder when not given. `listen` is a sequence of
+    `HOST:PORT[=DIALECT]`; `args` go to the command line as they are; `env` is added to the environment, from
+    which every `LISTENKEY_…` of the caller has been taken out. `limits` is `off` unless asked for, since most
+    tests are not about limits; None leaves it to the program.
     """
 
     def __init__(
@@ -69,12 +72,15 @@ class Gateway:
         self._reader: threading.Thread | None = None
         self._http: httpx.Client | None = None
 
-    # -- the process ------------------------------------------------------------------------------------------------
-
     def start(self) -> Self:
         """Start the program and return when it says that it is ready."""
         self.process = subprocess.Popen(
-            self.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._stderr, env=self.env, text=True
+            self.command(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            env=self.env,
+            text=True,
         )
         ready = threading.Event()
         self._stdout = []
@@ -96,7 +102,7 @@ class Gateway:
         return [*program, "--data", str(self.data), *self.args]
 
     def stop(self) -> None:
-        """Ask the program to end; it must do so with status 0, in time, having written nothing but the ready line."""
+        """SIGTERM; the program must end in time, with status 0, having printed nothing but the ready line."""
         process = self._require_process()
         process.send_signal(signal.SIGTERM)
         try:
@@ -111,7 +117,7 @@ class Gateway:
             raise GatewayError(f"more than the ready line on standard output: {self._stdout[1:]}")
 
     def kill(self) -> int:
-        """SIGKILL, no warning. Returns the exit status, which is another when the program had ended by itself."""
+        """SIGKILL, no warning. Returns the exit status, another one where the program had ended by itself."""
         process = self._require_process()
         process.kill()
         code = process.wait()
@@ -119,7 +125,7 @@ class Gateway:
         return code
 
     def restart(self, *, kill: bool = False) -> Self:
-        """Stop (or kill, or just start again what was stopped) and start on the same data folder and the same ports."""
+        """Stop or kill what runs, and start again on the same data folder and the same ports."""
         if self.running:
             self.kill() if kill else self.stop()
         return self.start()
@@ -164,8 +170,6 @@ class Gateway:
         """The admin token that the program made at its first start."""
         return (self.data / "admin-token").read_text(encoding="ascii").strip()
 
-    # -- the admin listener -----------------------------------------------------------------------------------------
-
     def admin_call(self, method: str, path: str, json: Any = None, **request: Any) -> httpx.Response:
         """One call with the admin token; any status is returned as it is."""
         if self._http is None:
@@ -178,7 +182,9 @@ class Gateway:
         """The decoded answer of a call that must succeed; None when the answer has no body."""
         response = self.admin_call(method, path, json, **request)
         if not response.is_success:
-            raise GatewayError(f"{method} {path}: {response.status_code} {response.text}\n{self.stderr[-4000:]}")
+            raise GatewayError(
+                f"{method} {path}: {response.status_code} {response.text}\n{self.stderr[-4000:]}"
+            )
         return response.json() if response.content else None
 
     def admin_items(self, path: str, **params: str) -> list[dict[str, Any]]:
@@ -225,17 +231,19 @@ class Gateway:
 
     def publish_lines(self, body: str | bytes) -> list[dict[str, Any]]:
         """Publish NDJSON as it is."""
-        response = self.admin_call("POST", "/v1/publish", content=body, headers={"Content-Type": "application/x-ndjson"})
+        response = self.admin_call(
+            "POST", "/v1/publish", content=body, headers={"Content-Type": "application/x-ndjson"}
+        )
         if response.status_code != httpx.codes.OK:
             raise GatewayError(f"publish: {response.status_code} {response.text}\n{self.stderr[-4000:]}")
         return [jsonlib.loads(line) for line in response.text.splitlines() if line]
 
-    # -- plumbing ---------------------------------------------------------------------------------------------------
-
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is None:
             self.close()
             return
@@ -253,7 +261,9 @@ class Gateway:
         fields = dict(part.split("=", 1) for part in line.removeprefix(READY).split())
         self.venues, self.admin = fields["venue"].split(","), fields["admin"]
         dialects = [each.partition("=")[1:] for each in self._listen]
-        self._listen = [_address(url) + "".join(rest) for url, rest in zip(self.venues, dialects, strict=True)]
+        self._listen = [
+            _address(url) + "".join(rest) for url, rest in zip(self.venues, dialects, strict=True)
+        ]
         self._admin_listen = _address(self.admin)
 
     def _release(self) -> None:

@@ -1,0 +1,94 @@
+"""Who plays: the published clients, the streams each is tried on, and how each hands events to its user."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.clients.events import Event
+
+ISOLATED = "binance-margin-isolated:BTCUSDT"
+
+
+def whole(event: Event) -> Any:
+    """The event as it was published."""
+    return event
+
+
+def untyped(event: Event) -> Any:
+    """The generated Python SDK picks the model by the event's type, which is then not a field."""
+    return {name: value for name, value in event.items() if name != "e"}
+
+
+def orders(event: Event) -> Any:
+    """ccxt's `watch_orders` gives orders alone, the venue's own fields under `info`."""
+    return (
+        event.get("o")
+        if event["e"] == "ORDER_TRADE_UPDATE"
+        else event
+        if event["e"] == "executionReport"
+        else None
+    )
+
+
+def as_text(event: Event) -> Any:
+    """bingx-api makes a string of every number, lest 64-bit ids lose their end; it knows two events."""
+    return _texts(event) if event["e"] in {"ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE"} else None
+
+
+def _texts(value: Any) -> Any:
+    match value:
+        case dict():
+            return {name: _texts(inner) for name, inner in value.items()}
+        case list():
+            return [_texts(inner) for inner in value]
+        case int() if not isinstance(value, bool):
+            return str(value)
+    return value
+
+
+@dataclass(frozen=True)
+class Client:
+    """A published client: the block of the page that points it, its driver, and where it is installed."""
+
+    name: str  # of the block
+    driver: str
+    streams: tuple[str, ...]
+    home: str  # the environment under .venv-clients
+    sees: Callable[[Event], Any] = whole  # what its handler is given for an event, None for nothing
+    closes: bool = True  # whether it can close a key itself; else an operator does
+    short: tuple[str, ...] = field(
+        default=()
+    )  # the streams that `make test` plays; the rest is for make test-clients
+
+
+SPOT, MARGIN, USDM = "binance-spot", "binance-margin", "binance-usdm"
+ALL_SPOT = (SPOT, MARGIN, ISOLATED)
+SWAP, BINGX_SPOT = "bingx-swap", "bingx-spot"
+
+CAST = (
+    Client("python-binance", "python_binance.py", (USDM,), "python-binance", short=(USDM,)),
+    Client(
+        "python-binance-1.0.19", "python_binance.py", ALL_SPOT, "python-binance-1.0.19", short=(SPOT, MARGIN)
+    ),
+    Client("ccxt-binanceusdm", "ccxt_pro.py", (USDM,), "ccxt", orders),
+    Client("ccxt-bingx", "ccxt_pro.py", (SWAP, BINGX_SPOT), "ccxt", orders, short=(SWAP, BINGX_SPOT)),
+    Client("binance-connector", "binance_connector.py", ALL_SPOT, "binance-connector", short=(ISOLATED,)),
+    Client("binance-futures-connector", "binance_futures_connector.py", (USDM,), "binance-futures-connector"),
+    Client(
+        "binance-sdk-usds-futures",
+        "binance_sdk_usds_futures.py",
+        (USDM,),
+        "binance-sdk-usds-futures",
+        untyped,
+        short=(USDM,),
+    ),
+    Client("binance-js", "binance.js", (*ALL_SPOT, USDM), "node", short=(USDM,)),
+    Client("binance-api-node", "binance_api_node.js", (USDM,), "node"),
+    Client("binance-api-node-0.12", "binance_api_node.js", (SPOT,), "node"),
+    Client("node-binance-api", "node_binance_api.js", (SPOT,), "node"),
+    Client("binance-connector-js", "binance_connector.js", ALL_SPOT, "node", short=(SPOT,)),
+    Client("binance-sdk-usds-futures-js", "binance_sdk_usds_futures.js", (USDM,), "node"),
+    Client("bingx-api", "bingx_api.js", (SWAP,), "node", as_text, closes=False, short=(SWAP,)),
+)

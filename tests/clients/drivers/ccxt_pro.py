@@ -1,0 +1,38 @@
+"""ccxt's WebSocket half: `watch_orders`, and the implicit REST methods to extend and close by hand."""
+
+import asyncio
+
+from driving import STREAM, got, page, run
+
+exchange = page()["exchange"]
+MARKET = {"bingx-swap": {"type": "swap"}, "bingx-spot": {"type": "spot"}, "binance-usdm": {}}[STREAM]
+
+
+class Life:
+    """One `watch_orders` loop, as in every ccxt bot."""
+
+    async def open(self) -> None:
+        self.reader = asyncio.create_task(self.read())
+        while not any(
+            client.connected.done() for client in exchange.clients.values() if "listenKey=" in client.url
+        ):
+            assert not self.reader.done(), self.reader.result()
+            await asyncio.sleep(0.02)
+
+    async def read(self) -> None:
+        while True:
+            for order in await exchange.watch_orders(params=MARKET):
+                got(order["info"])
+
+    async def extend(self) -> None:
+        await exchange.keep_alive_listen_key({"type": "linear"} if exchange.id.startswith("binance") else {})
+
+    async def close(self) -> None:
+        if exchange.id.startswith("binance"):
+            await exchange.fapiPrivateDeleteListenKey()
+        else:
+            await exchange.userAuthPrivateDeleteUserDataStream({"listenKey": exchange.options["listenKey"]})
+
+
+life = Life()
+run(life.open, life.extend, life.close)

@@ -1,0 +1,60 @@
+"""What the Python drivers share: the lines of the how-to page, orders in on standard input, NDJSON out.
+
+A driver is told `extend` and `close` on standard input, a line each, and ends at its end. It writes one JSON
+object a line: `{"did": "open"}` when its stream is open, `{"did": …}` when an order was carried out,
+`{"got": event}` for what the client's own handler was given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import os
+import sys
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+KEY = os.environ["API_KEY"]
+SECRET = os.environ["API_SECRET"]
+STREAM = os.environ["STREAM"]
+_writing = threading.Lock()
+
+
+def page() -> dict[str, Any]:
+    """Run the block of the how-to page as it would stand in a program; returns the names that it defines."""
+    names: dict[str, Any] = {"API_KEY": KEY, "API_SECRET": SECRET}
+    exec(compile(os.environ["PAGE_BLOCK"], "point-your-client.md", "exec"), names)
+    return names
+
+
+def tell(**line: Any) -> None:
+    """Write one line to the test; clients call their handlers from threads of their own."""
+    with _writing:
+        print(json.dumps(line, default=str), flush=True)
+
+
+def got(event: Any) -> None:
+    """Pass on what the client's handler was given."""
+    tell(got=event)
+
+
+Order = Callable[[], None] | Callable[[], Awaitable[None]]
+
+
+def run(open_: Order, extend: Order, close: Order) -> None:
+    """Open, obey until standard input ends, and leave without the client's own farewells."""
+    asyncio.run(_run({"open": open_, "extend": extend, "close": close}))
+    sys.stdout.flush()
+    os._exit(0)
+
+
+async def _run(orders: dict[str, Order]) -> None:
+    word = "open"
+    while word:
+        done = orders[word]()
+        if inspect.isawaitable(done):
+            await done
+        tell(did=word)
+        word = (await asyncio.to_thread(sys.stdin.readline)).strip()

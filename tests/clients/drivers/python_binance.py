@@ -1,0 +1,45 @@
+"""python-binance: USD-M with the newest; with 1.0.19 spot and margin, which were on listen keys then."""
+
+import asyncio
+
+from driving import KEY, SECRET, STREAM, got, page, run
+
+names = page()
+AsyncClient, BinanceSocketManager = names["AsyncClient"], names["BinanceSocketManager"]
+family, _, symbol = STREAM.partition(":")
+prefix = {
+    "binance-spot": "",
+    "binance-margin": "margin_",
+    "binance-margin-isolated": "isolated_margin_",
+    "binance-usdm": "futures_",
+}[family]
+scope = [symbol] if symbol else []
+
+
+class Life:
+    """One stream, as a bot has it: a socket of the manager, and the REST calls of the same client."""
+
+    async def open(self) -> None:
+        self.client = await AsyncClient.create(KEY, SECRET)
+        manager = BinanceSocketManager(self.client)
+        factory = {"binance-spot": "user_socket", "binance-usdm": "futures_user_socket"}.get(
+            family, f"{prefix}socket"
+        )
+        self.socket = getattr(manager, factory)(*scope)
+        await self.socket.__aenter__()
+        self.key = await getattr(self.client, f"{prefix}stream_get_listen_key")(*scope)
+        self.reader = asyncio.create_task(self.read())
+
+    async def read(self) -> None:
+        while True:
+            got(await self.socket.recv())
+
+    async def extend(self) -> None:
+        await getattr(self.client, f"{prefix}stream_keepalive")(*scope, self.key)
+
+    async def close(self) -> None:
+        await getattr(self.client, f"{prefix}stream_close")(*scope, self.key)
+
+
+life = Life()
+run(life.open, life.extend, life.close)
