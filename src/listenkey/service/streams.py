@@ -26,6 +26,7 @@ from listenkey.wire.frames import Variant, event_type
 
 _K = TypeVar("_K")
 _CATCH_UP_BATCH = 512
+_CATCH_UP_BYTES = 131_072
 _log = structlog.get_logger(__name__)
 
 
@@ -225,9 +226,8 @@ class Streams:
 
     async def _read_to_end(self, subscription: Subscription) -> None:
         """Send what the journal holds; returns in the very loop turn that found no more."""
-        outlet = subscription.outlet
         while True:
-            await outlet.writable()
+            await subscription.outlet.writable()
             if subscription.cancelled:
                 return
             events = self._store.read_events(
@@ -239,8 +239,7 @@ class Streams:
             if events[0].offset != subscription.next:
                 gap = Gap(subscription.epoch, subscription.next, events[0].offset - 1, "retention")
                 _tell_gap(subscription, gap)
-            self._send_history(subscription, events)
-            outlet.flush()
+            await self._send_history(subscription, events)
             await asyncio.sleep(0)
 
     def _skip_forgotten(self, subscription: Subscription) -> None:
@@ -250,16 +249,25 @@ class Streams:
             _tell_gap(subscription, Gap(view.epoch, subscription.next, view.head, "retention"))
             subscription.next = view.head + 1
 
-    def _send_history(self, subscription: Subscription, events: Sequence[Event]) -> None:
-        encode, push = subscription.variant.encode, subscription.outlet.push
-        wanted = subscription.events
+    async def _send_history(self, subscription: Subscription, events: Sequence[Event]) -> None:
+        """Send events as fast as the peer takes them; the bounded queue is for the live tail only."""
+        outlet, encode, wanted = subscription.outlet, subscription.variant.encode, subscription.events
+        waiting = 0
         for event in events:
+            if waiting > _CATCH_UP_BYTES:
+                outlet.flush()
+                await outlet.writable()
+                waiting = 0
+            if subscription.cancelled:
+                return
+            subscription.next = event.offset + 1
             if wanted is None or event_type(event.payload) in wanted:
                 data = encode(subscription.epoch, event)
                 if data is not None:
-                    push(data)
-        subscription.next = events[-1].offset + 1
-        self._metrics.events_sent += len(events)
+                    outlet.push(data)
+                    self._metrics.events_sent += 1
+                    waiting += len(data)
+        outlet.flush()
 
     def position(self, subscription: Subscription) -> Position | None:
         """Up to where the outlet surely has been given everything; None where that cannot be said now."""
