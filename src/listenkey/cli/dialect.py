@@ -22,7 +22,10 @@ _file = click.option(
 
 @click.group()
 def command() -> None:
-    """List, show and check dialects: venues' listen-key protocols as data."""
+    """List, show and check dialects.
+
+    A dialect is the listen-key protocol of one venue's product family, written down as data.
+    """
 
 
 @command.command("list")

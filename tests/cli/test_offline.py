@@ -1,0 +1,204 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+
+import pytest
+
+from listenkey.cli.serve import settings_to_serve
+from listenkey.config import load, reference
+
+SERVER = "apsw,cryptography,httptools,isal,prometheus_client,structlog,uvicorn,uvloop"
+WITHOUT_SERVER = """
+import sys
+sys.modules.update(dict.fromkeys(sys.argv.pop(1).split(",")))
+from listenkey.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def bare(*arguments: str, cwd) -> subprocess.CompletedProcess[str]:
+    """The command as the bare client install has it: none of the server's libraries can be imported."""
+    return subprocess.run(
+        [sys.executable, "-c", WITHOUT_SERVER, SERVER, *arguments],
+        capture_output=True, text=True, check=False, cwd=cwd,
+        env={name: value for name, value in os.environ.items() if not name.startswith("LISTENKEY_")},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("dialect", "list"),
+        ("dialect", "show", "bingx"),
+        ("config", "check"),
+        ("config", "show"),
+        ("config", "doc"),
+    ],
+)
+def test_offline_commands_work_on_the_bare_install(arguments, tmp_path):
+    """A client's machine can look up dialects and check a configuration."""
+    run = bare(*arguments, cwd=tmp_path)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout
+
+
+@pytest.mark.parametrize("arguments", [("serve",), ("journal", "verify"), ("store", "restore", "x")])
+def test_what_needs_the_server_says_what_to_install(arguments, tmp_path):
+    """One line with the command to run, and nothing made on disk."""
+    run = bare(*arguments, cwd=tmp_path)
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr.endswith("run: pip install 'listenkey[server]'\n")
+    assert run.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_good_configuration_is_ok(command, tmp_path):
+    """Status 0 and one line."""
+    (tmp_path / "c.toml").write_text('log_level = "debug"\n[dialect.bingx]\nrequire_signature = true\n')
+    result = command("config", "check", "--config", "c.toml")
+    assert (result.status, result.out, result.err) == (0, "ok, 2 settings given\n", "")
+
+
+def test_every_problem_is_listed_and_the_status_is_1(command, tmp_path):
+    """All lines to mend on standard output, one line of summary on standard error."""
+    (tmp_path / "c.toml").write_text('loglevel = "debug"\n[http]\nhead_seconds = 0\n')
+    result = command("config", "check", "--config", "c.toml")
+    assert result.status == 1
+    assert [line.split(": ")[1] for line in result.out.splitlines()] == ["loglevel", "http.head_seconds"]
+    assert (
+        result.err
+        == "listenkey: 2 problems in the configuration; mend what is listed above and check again\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "text,what",
+    [
+        ("[dialect.binance-spt]\nroot = true", "binance-spt"),
+        ("[dialect.bingx.limits]\nnone = 3", "none"),
+        ('listen = ["127.0.0.1:0=bingx-coin"]', "127.0.0.1:0=bingx-coin names no dialect or stream"),
+        ('[dialects]\nfiles = ["none.toml"]', "none.toml"),
+        ("[dialect.binance-margin-risk]\nroot = true\n", "binance-margin-risk"),
+    ],
+)
+def test_what_only_the_dialects_can_tell_is_checked_too(command, tmp_path, text, what):
+    """Names, buckets and files are looked up, not only spelled right."""
+    (tmp_path / "c.toml").write_text(text)
+    result = command("config", "check", "--config", "c.toml")
+    assert result.status == 1
+    assert what in result.out
+
+
+def test_an_overlap_that_nothing_resolves_is_found(command, tmp_path):
+    """BingX coin-M has spot's path: both at the root would leave the choice to chance."""
+    (tmp_path / "c.toml").write_text("[dialect.bingx-coinm]\nroot = true\n")
+    result = command("config", "check", "--config", "c.toml")
+    assert result.status == 1
+    assert "/market" in result.out
+
+
+def test_a_variable_that_is_no_setting_is_a_warning(command, monkeypatch):
+    """Checked and said, and no reason to fail."""
+    monkeypatch.setenv("LISTENKEY_LOGLEVEL", "debug")
+    result = command("config", "check")
+    assert result.status == 0
+    assert "did you mean LISTENKEY_LOG_LEVEL?" in result.err
+
+
+def test_show_prints_what_serve_would_run_with_and_no_secret(command, monkeypatch):
+    """TOML and JSON say the same, and neither says the secret."""
+    monkeypatch.setenv("LISTENKEY_MASTER_SECRET", "hush-hush-hush")
+    monkeypatch.setenv("LISTENKEY_DATA", "here")
+    toml, as_json = command("config", "show"), command("config", "show", "--json")
+    assert tomllib.loads(toml.out)["data"] == json.loads(as_json.out)["data"] == "here"
+    assert json.loads(as_json.out)["master_secret"] == "***"
+    assert "hush" not in toml.out + as_json.out
+
+
+def test_doc_prints_the_reference(command):
+    """The same text that the documentation has."""
+    assert command("config", "doc").out == reference()
+
+
+def test_the_dialects_are_listed_with_their_streams(command):
+    """What can be served, as a table and as JSON."""
+    items = json.loads(command("dialect", "list", "--json").out)
+    streams = {item["name"]: item["streams"] for item in items}
+    assert streams["bingx"] == ["bingx-spot", "bingx-swap", "bingx-coinm"]
+    assert streams["binance-margin-isolated"] == ["binance-margin-isolated"]
+    lines = command("dialect", "list").out.splitlines()
+    assert lines[0].split() == ["name", "venue", "title", "streams"]
+    assert len(lines) == len(items) + 1
+
+
+def test_a_dialect_is_shown_with_its_calls_and_failures(command):
+    """The table has what a client's author looks for; JSON has all of it."""
+    out = command("dialect", "show", "binance-usdm").out
+    assert "/fapi/v1/listenKey" in out
+    assert "-1125" in out
+    whole = json.loads(command("dialect", "show", "binance-usdm", "--json").out)
+    assert whole["name"] == "binance-usdm"
+    assert {"operations", "sockets", "failures", "limits", "closes"} <= set(whole)
+
+
+def test_a_dialect_that_is_not_there_names_those_that_are(command):
+    """A refusal with the choice."""
+    result = command("dialect", "show", "binance")
+    assert (result.status, result.out) == (1, "")
+    assert "binance-usdm" in result.err
+
+
+OWN = """
+extends = "bingx"
+name = "my-venue"
+title = "My venue"
+venue = "mine"
+root = false
+"""
+
+
+def test_a_dialect_file_of_ones_own_is_checked(command, tmp_path):
+    """A wrong one is refused with the place; what cannot be read likewise."""
+    (tmp_path / "bad.toml").write_text('name = "x"\n')
+    for name in ("bad.toml", "none.toml"):
+        result = command("dialect", "check", name)
+        assert (result.status, result.out) == (1, "")
+        assert name in result.err
+
+
+def test_a_demo_has_a_data_folder_of_its_own_unless_one_is_named(monkeypatch, tmp_path):
+    """Trying the demo never touches a real gateway's data."""
+    monkeypatch.delenv("LISTENKEY_DATA", raising=False)
+    named = tmp_path / "c.toml"
+    named.write_text('data = "from-file"\n')
+    assert settings_to_serve(None, {}, demo=False).settings.data == load().settings.data
+    assert settings_to_serve(None, {}, demo=True).settings.data == "listenkey-data-demo"
+    assert settings_to_serve(None, {"data": "x"}, demo=True).settings.data == "x"
+    assert settings_to_serve(named, {}, demo=True).settings.data == "from-file"
+    monkeypatch.setenv("LISTENKEY_DATA", "from-environment")
+    assert settings_to_serve(None, {}, demo=True).settings.data == "from-environment"
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:0", "[::]:0"])
+def test_a_demo_beyond_loopback_is_refused(command, listen, tmp_path):
+    """Status 1, one line, and nothing started or made."""
+    result = command("serve", "--demo", "--listen", listen)
+    assert (result.status, result.out) == (1, "")
+    assert "--demo serves loopback only" in result.err
+    assert result.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_python_m_and_the_script_are_the_same_command(tmp_path):
+    """Both ways to start it exist after an install."""
+    script = shutil.which("listenkey", path=os.path.dirname(sys.executable))  # noqa: PTH120
+    assert script is not None
+    for start in ([script], [sys.executable, "-m", "listenkey"]):
+        run = subprocess.run(
+            [*start, "dialect", "show", "no"], capture_output=True, text=True, check=False, cwd=tmp_path
+        )
+        assert run.returncode == 1
+        assert run.stderr.startswith("listenkey: there is no dialect no")
