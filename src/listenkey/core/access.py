@@ -13,13 +13,21 @@ _Network = IPv4Network | IPv6Network
 def check_allow_list(entries: Iterable[str]) -> tuple[str, ...]:
     """The entries as canonical CIDR blocks, or `Refused("bad_ip_allow")`."""
     try:
-        return tuple(str(ip_network(entry.strip(), strict=False)) for entry in entries)
+        return tuple(str(_unmapped(ip_network(entry.strip(), strict=False))) for entry in entries)
     except ValueError as error:
         raise Refused(
             f"not an address or CIDR block: {error}",
             "write 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32",
             code="bad_ip_allow",
         ) from error
+
+
+def _unmapped(network: _Network) -> _Network:
+    """IPv4 written as IPv6 (`::ffff:192.0.2.0/120`) as IPv4: that is how addresses are compared."""
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    if mapped is None or network.prefixlen < 96:
+        return network
+    return IPv4Network((mapped, network.prefixlen - 96))
 
 
 @lru_cache(maxsize=4096)

@@ -36,15 +36,19 @@ class Timekeeper:
         """Service time for these readings; at least that of the call before."""
         elapsed = max(0, monotonic - self._monotonic)
         steady = self._now + elapsed
-        if self.jump is None and wall - steady > LARGEST_STEP:
+        if wall - steady <= LARGEST_STEP:
+            self.jump = None  # none, or one that was taken back
+        elif self.jump is None:
             self.jump = Jump(steady, wall)
+        at_half_speed = self._now + elapsed // 2
+        self._monotonic += elapsed
         if self.jump is not None:
             self._now = steady
-        elif wall >= self._now:
+        elif wall >= at_half_speed:
             self._now = wall
         else:
-            self._now += elapsed // 2
-        self._monotonic = max(self._monotonic, monotonic)
+            self._now = at_half_speed
+            self._monotonic -= elapsed % 2  # the half that was rounded away counts next time
         return self._now
 
     def accept_jump(self) -> None:
