@@ -16,7 +16,6 @@ FailureKind = Literal[
     "api_key_unknown",
     "ip_not_allowed",
     "permission_denied",
-    "parameter_missing",
     "parameter_empty",
     "parameter_illegal",
     "symbol_missing",
@@ -54,6 +53,20 @@ ControlErrorKind = Literal[
     "topic_unknown",
     "topic_limit",
     "request_wrong",
+]
+
+
+CloseKind = Literal[
+    "bad_key",
+    "slow",
+    "pong_timeout",
+    "too_many_requests",
+    "too_big",
+    "protocol",
+    "shutdown",
+    "revoked",
+    "no_key",
+    "not_text",
 ]
 
 
@@ -256,7 +269,8 @@ class SocketPath(_Model, frozen=True, kw_only=True):
     stream: str
     """The stream that keys bind to here; empty where the path carries no user data."""
     names_in: Literal["nowhere", "path", "query"] = "nowhere"
-    names_parameter: str = ""
+    names_parameters: tuple[str, ...] = ()
+    """For `query`: the parameters that name keys; each may come several times."""
     events_parameter: str = ""
     combined: bool = False
     """Events start wrapped as `{"stream":…,"data":…}`."""
@@ -301,20 +315,9 @@ class Control(_Model, frozen=True, kw_only=True):
 
 
 class Close(_Model, frozen=True, kw_only=True):
-    """A close code and its reason."""
+    """A close code and its reason. Code 1006 stands for an end without a close frame."""
 
-    kind: Literal[
-        "bad_key",
-        "slow",
-        "pong_timeout",
-        "too_many_requests",
-        "too_big",
-        "protocol",
-        "shutdown",
-        "revoked",
-        "no_key",
-        "not_text",
-    ]
+    kind: CloseKind
     code: int
     reason: str
 

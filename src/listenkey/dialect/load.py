@@ -1,0 +1,122 @@
+"""A dialect from TOML: read, laid over what it extends, made a model, checked.
+
+Tables are laid over tables. Of arrays of tables, a row with the same identity as one below (`_IDENTITY`)
+takes its place, field by field; other rows come after. Everything else is replaced.
+"""
+
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from listenkey.base.errors import DialectError
+from listenkey.dialect.lint import problems
+from listenkey.dialect.model import Dialect
+
+Raw: TypeAlias = dict[str, Any]
+
+_IDENTITY: Final[Mapping[str, tuple[str, ...]]] = {
+    "buckets": ("name",),
+    "closes": ("kind",),
+    "controls": ("stream",),
+    "errors": ("kind",),
+    "failures": ("kind",),
+    "operations": ("method", "path"),
+    "public_calls": ("method", "path"),
+    "sockets": ("path", "stream"),
+    "streams": ("name",),
+    "unknown_paths": ("prefix",),
+}
+
+
+def read_file(path: Path) -> Raw:
+    """A file's tables. Errors: `DialectError` naming the file, and what `read_tables` raises."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DialectError(
+            f"{path}: cannot be read: {error.strerror}", "check the path and its mode"
+        ) from error
+    return read_tables(data, str(path))
+
+
+def read_tables(data: bytes, where: str) -> Raw:
+    """The tables of a TOML text. Errors: `DialectError` with the line."""
+    try:
+        return tomllib.loads(data.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise DialectError(f"{where}: is not TOML: {error}", "mend that place") from error
+
+
+def extend(raw: Raw, find: Callable[[str], Raw | None], where: str) -> Raw:
+    """The tables laid over those that they extend, down to the ground."""
+    layers = [raw]
+    seen: list[object] = []
+    while "extends" in layers[-1]:
+        name = layers[-1]["extends"]
+        below = find(name) if isinstance(name, str) and name not in seen else None
+        if below is None:
+            why = "itself, round about" if name in seen else "what is not there"
+            raise DialectError(
+                f"{where}: extends {name}, {why}", "name a built-in dialect or one of your files"
+            )
+        seen.append(name)
+        layers.append(below)
+    merged: Raw = {}
+    for layer in reversed(layers):
+        merged = _lay_over(merged, {name: value for name, value in layer.items() if name != "extends"})
+    return merged
+
+
+def build(raw: Raw, where: str) -> Dialect:
+    """The dialect that complete tables say. Errors: `DialectError`, one line a problem."""
+    try:
+        dialect = msgspec.convert(raw, Dialect)
+    except msgspec.ValidationError as error:
+        raise DialectError(
+            f"{where}: {_at(error)}", "mend that field; `docs/how-to/add-a-venue.md` names all"
+        ) from error
+    found = problems(dialect)
+    if found:
+        raise DialectError("\n".join(f"{where}: {problem}" for problem in found), "mend these places")
+    return dialect
+
+
+def _at(error: msgspec.ValidationError) -> str:
+    """`failures[3].status: Expected int, got str`."""
+    what, _, place = str(error).replace("`", "").partition(" - at ")
+    place = place.removeprefix("$").removeprefix(".")
+    return f"{place}: {what}" if place else what
+
+
+def _lay_over(below: Raw, above: Raw) -> Raw:
+    merged = dict(below)
+    for name, value in above.items():
+        merged[name] = _merge(name, merged.get(name), value)
+    return merged
+
+
+def _merge(name: str, below: object, above: object) -> object:
+    if isinstance(below, dict) and isinstance(above, dict):
+        return _lay_over(below, above)
+    identity = _IDENTITY.get(name)
+    if identity and isinstance(below, list) and isinstance(above, list):
+        return _merge_rows(identity, below, above)
+    return above
+
+
+def _merge_rows(identity: tuple[str, ...], below: list[Any], above: list[Any]) -> list[Any]:
+    def key(row: object) -> tuple[object, ...]:
+        return tuple(str(row.get(field, "")) for field in identity) if isinstance(row, dict) else ()
+
+    merged = list(below)
+    free = {key(row): place for place, row in enumerate(below) if isinstance(row, dict)}
+    for row in above:
+        place = free.pop(key(row), None)
+        if place is None:
+            merged.append(row)
+        else:
+            merged[place] = _lay_over(merged[place], row)
+    return merged
