@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import threading
 import time
@@ -15,6 +16,9 @@ from typing import Any, Self
 
 PATIENCE = 30.0  # seconds for one order; a cold start of a large client on a busy machine takes several
 
+# The caller's own proxies, authorities and gateways have no say between the client and loopback.
+_OWN = re.compile(r"proxy|^LISTENKEY_|^SSL_CERT|_CA_BUNDLE$|^NODE_EXTRA_CA", re.IGNORECASE)
+
 
 class Play:
     """One run of a driver; see drivers/driving.py for what passes on its standard input and output."""
@@ -24,10 +28,7 @@ class Play:
         self._done: list[str] = []
         self._talk: list[str] = []
         self._news = threading.Condition()
-        # Nothing of the caller's own proxies or gateways may stand between the client and loopback.
-        kept = {
-            k: v for k, v in os.environ.items() if "proxy" not in k.lower() and not k.startswith("LISTENKEY_")
-        }
+        kept = {name: value for name, value in os.environ.items() if not _OWN.search(name)}
         self._process = subprocess.Popen(
             [str(part) for part in command], env=kept | dict(env), cwd=cwd, text=True, errors="replace",
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -21,10 +21,11 @@ import subprocess
 import sys
 import tempfile
 import threading
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
 import httpx
 
@@ -68,7 +69,9 @@ class Gateway:
         self._admin_listen = admin
         self._ca = ca
         self._stdout: list[str] = []
-        self._stderr: IO[str] = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
+        self._stderr = _scratch_file()
+        weakref.finalize(self, os.close, self._stderr)
+        self._started = False
         self._reader: threading.Thread | None = None
         self._http: httpx.Client | None = None
 
@@ -93,6 +96,7 @@ class Gateway:
             code = self.kill()
             raise GatewayError(f"first line was {self._stdout[:1]}, exit status {code}\n{self.stderr}")
         self._read_ready(self._stdout[0])
+        self._started = True
         return self
 
     def command(self) -> list[str]:
@@ -104,6 +108,9 @@ class Gateway:
     def stop(self) -> None:
         """SIGTERM; the program must end in time, with status 0, having printed nothing but the ready line."""
         process = self._require_process()
+        if (code := process.poll()) is not None:
+            self._release()
+            raise GatewayError(f"had ended by itself, exit status {code}\n{self.stderr}")
         process.send_signal(signal.SIGTERM)
         try:
             code = process.wait(STOP_TIMEOUT)
@@ -131,9 +138,9 @@ class Gateway:
         return self.start()
 
     def close(self) -> None:
-        """Stop if still running, and remove the temporary data folder."""
+        """Stop if still running, and remove the temporary data folder. It must not have ended by itself."""
         try:
-            if self.running:
+            if self._started:
                 self.stop()
         finally:
             if self._temporary is not None:
@@ -152,13 +159,17 @@ class Gateway:
     @property
     def stderr(self) -> str:
         """All that the program wrote to standard error so far, over restarts too."""
-        descriptor = self._stderr.fileno()
-        return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode("utf-8", "replace")
+        return os.pread(self._stderr, os.fstat(self._stderr).st_size, 0).decode("utf-8", "replace")
 
     @property
     def venue(self) -> str:
         """Base URL of the first venue listener, without a slash at the end."""
         return self.venues[0]
+
+    @property
+    def tls(self) -> ssl.SSLContext | bool:
+        """How an httpx client should verify: by the given authority, or as it always does."""
+        return True if self._ca is None else ssl.create_default_context(cafile=self._ca)
 
     @property
     def venue_ws(self) -> str:
@@ -173,8 +184,7 @@ class Gateway:
     def admin_call(self, method: str, path: str, json: Any = None, **request: Any) -> httpx.Response:
         """One call with the admin token; any status is returned as it is."""
         if self._http is None:
-            verify = True if self._ca is None else ssl.create_default_context(cafile=self._ca)
-            self._http = httpx.Client(base_url=self.admin, verify=verify, trust_env=False, timeout=30)
+            self._http = httpx.Client(base_url=self.admin, verify=self.tls, trust_env=False, timeout=30)
         headers = {"Authorization": f"Bearer {self.token}"} | request.pop("headers", {})
         return self._http.request(method, path, json=json, headers=headers, **request)
 
@@ -267,6 +277,7 @@ class Gateway:
         self._admin_listen = _address(self.admin)
 
     def _release(self) -> None:
+        self._started = False
         if self._http is not None:
             self._http.close()
             self._http = None
@@ -287,3 +298,10 @@ class Gateway:
 
 def _address(url: str) -> str:
     return url.partition("://")[2]
+
+
+def _scratch_file() -> int:
+    """The descriptor of a file without a name, which every run of the program appends to."""
+    descriptor, name = tempfile.mkstemp(prefix="listenkey-test-")
+    Path(name).unlink()
+    return descriptor
