@@ -1,0 +1,156 @@
+"""Copies of a store: written while it runs, and put in the place of one that does not run."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import apsw
+
+from listenkey.base.errors import Refused, StoreError, StoreForeign
+from listenkey.store.sqlite.database import Database, connect, translate
+from listenkey.store.sqlite.indexing import index_at_start
+from listenkey.store.sqlite.lock import STORE_FILE, FolderLock, make_folder, unwritable
+from listenkey.store.sqlite.reading import start_new_epochs
+from listenkey.store.sqlite.schema import check_sound, identify, make_private, migrate
+from listenkey.store.sqlite.small import read_setting
+from listenkey.store.sqlite.transaction import Memory, Transaction
+
+ReadSetting: TypeAlias = Callable[[str], bytes | None]
+
+_PART: Final = ".part"
+
+
+def write_backup(source: Path, target: Path, vfs: str | None = None) -> None:
+    """Copy the store, as committed at one moment, to a new file. Other threads may go on writing.
+    Errors: `Refused("file_exists")`, `StoreFull`, `StoreReadOnly`, `StoreError`."""
+    if target.exists():
+        raise _exists(target)
+    part = target.with_name(target.name + _PART)
+    part.unlink(missing_ok=True)
+    make_private(part)
+    try:
+        _copy(source, part, vfs)
+        # A link, unlike a rename, refuses to replace what somebody put there meanwhile.
+        os.link(part, target)
+        _sync_folder(target.parent)
+    except FileExistsError:
+        raise _exists(target) from None
+    except OSError as error:
+        raise unwritable(target, error) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _exists(target: Path) -> Refused:
+    return Refused(f"{target} exists already", "name a file that does not exist", code="file_exists")
+
+
+def _copy(source: Path, part: Path, vfs: str | None = None) -> None:
+    try:
+        reader = connect(source, "full", vfs)
+        copy = connect(part, "full")
+        try:
+            with copy.backup("main", reader, "main") as backup:
+                # In one step: a copy in steps begins anew whenever somebody commits.
+                backup.step(-1)
+            copy.pragma("journal_mode", "delete")
+            copy.write_meta("backup", 1)
+        finally:
+            copy.close()
+            reader.close()
+    except apsw.Error as error:
+        raise translate(error, part) from error
+
+
+def restore(
+    backup: Path, folder: Path, check_secret: Callable[[ReadSetting], None], *, force: bool = False
+) -> None:
+    """Put a backup in the place of a folder's store, with a new epoch for each journal: what happened after
+    the backup was taken is no part of its history.
+
+    `check_secret` is handed a function that reads the backup's settings, and raises where the master secret
+    at hand does not fit. Errors: its own; `Refused("store_exists")` where there is a store and no `force`;
+    `StoreForeign` for a file that is no backup; `StoreDamaged`, `StoreLocked`, `StoreReadOnly`, `StoreFull`.
+    """
+    _check_backup(backup, check_secret)
+    make_folder(folder)
+    with FolderLock(folder):
+        path = folder / STORE_FILE
+        if path.exists() and path.stat().st_size and not force:
+            raise Refused(
+                f"{folder} has a store already", "name another data folder, or force", code="store_exists"
+            )
+        part = path.with_name(path.name + _PART)
+        part.unlink(missing_ok=True)
+        make_private(part)
+        try:
+            _copy(backup, part)
+            _begin_anew(part)
+            _retire(path)
+            part.replace(path)
+            _sync_folder(folder)
+        except OSError as error:
+            raise unwritable(folder, error) from error
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def _check_backup(backup: Path, check_secret: Callable[[ReadSetting], None]) -> None:
+    if not backup.is_file():
+        raise StoreError(f"there is no file {backup}", "name a file that `store backup` wrote")
+    try:
+        db = Database(
+            f"{backup.absolute().as_uri()}?immutable=1",
+            flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI,
+        )
+        try:
+            version = identify(db, backup)
+            if version == 0 or not db.read_meta("backup"):
+                raise StoreForeign(
+                    f"{backup} is not a backup of listenkey", "name a file that `store backup` wrote"
+                )
+            check_sound(db, backup, whole=True)
+            check_secret(lambda name: read_setting(db, name))
+        finally:
+            db.close()
+    except apsw.Error as error:
+        raise translate(error, backup) from error
+
+
+def _begin_anew(part: Path) -> None:
+    """Make of a copy a store that continues no history."""
+    db = connect(part, "full")
+    try:
+        migrate(db, identify(db, part))
+        memory = Memory(db)
+        tx = Transaction(db, memory)
+        tx.begin()
+        try:
+            index_at_start(tx)
+            start_new_epochs(db, memory.journal_id)
+            db.execute("DELETE FROM meta WHERE name = 'backup'")
+            db.write_meta("clean", 1)
+            tx.commit()
+        except BaseException:
+            tx.rollback()
+            raise
+    except apsw.Error as error:
+        raise translate(error, part) from error
+    finally:
+        db.close()
+
+
+def _retire(path: Path) -> None:
+    """Take away what is left of the old store: its write-ahead log must not meet the new file."""
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

@@ -1,0 +1,117 @@
+"""Opening a store: who may, whether the file is sound, and what the last run left to be done."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from listenkey.base.errors import StoreError
+from listenkey.store.sqlite.checkpoint import Checkpointer
+from listenkey.store.sqlite.database import Database, Durability, Reader, configure, connect, translate
+from listenkey.store.sqlite.indexing import index_at_start
+from listenkey.store.sqlite.lock import RESERVE_FILE, STORE_FILE, FolderLock, make_folder
+from listenkey.store.sqlite.reading import start_new_epochs
+from listenkey.store.sqlite.reserve import RESERVE_BYTES, Reserve
+from listenkey.store.sqlite.schema import check_sound, identify, make_private, migrate
+from listenkey.store.sqlite.store import SqliteStore
+from listenkey.store.sqlite.transaction import Memory, Transaction
+from listenkey.store.sqlite.verify import verify
+from listenkey.store.sqlite.writer import Writer
+
+WRITER_CACHE_KIB: Final = 65_536
+READER_CACHE_KIB: Final = 16_384
+
+
+def open_sqlite(
+    folder: Path,
+    *,
+    durability: Durability = "full",
+    vfs: str | None = None,
+    reserve_bytes: int = RESERVE_BYTES,
+) -> SqliteStore:
+    """Open the store in a data folder, made where missing, and lock the folder.
+
+    With durability `relaxed` a power cut may take the last commits along; each journal then begins a new
+    epoch.
+    Errors: `StoreLocked`, `StoreReadOnly`, `StoreForeign`, `StoreDamaged`, `StoreFull`, `StoreError`.
+    """
+    make_folder(folder)
+    with contextlib.ExitStack() as undo:
+        lock = undo.enter_context(FolderLock(folder))
+        path = folder / STORE_FILE
+        make_private(path)
+        with _translated(path):
+            # That a run began has to outlast a power cut in any case.
+            db = connect(path, "full", vfs, WRITER_CACHE_KIB)
+            undo.callback(db.close)
+            prepare(db, path)
+            memory = take_up(db, durability)
+            db.set_durability(durability)
+            reader = Reader(str(path), vfs=vfs)
+            undo.callback(reader.close)
+            configure(reader, durability, READER_CACHE_KIB)
+        checkpointer = Checkpointer(path, durability, vfs)
+        reserve = Reserve(folder / RESERVE_FILE, reserve_bytes)
+        store = SqliteStore(
+            path,
+            vfs,
+            lock,
+            reader,
+            memory,
+            checkpointer,
+            lambda deliver: Writer(db, memory, checkpointer, reserve, deliver),
+        )
+        undo.pop_all()
+    return store
+
+
+def prepare(db: Database, path: Path) -> None:
+    """See that the file is ours and sound, and bring it to the newest version."""
+    version = identify(db, path)
+    if version:
+        check_sound(db, path)
+    db.pragma("journal_mode", "wal")
+    migrate(db, version)
+
+
+def take_up(db: Database, durability: Durability) -> Memory:
+    """Finish what the last run left, and note that a run began."""
+    memory = Memory(db)
+    tx = Transaction(db, memory)
+    tx.begin()
+    try:
+        index_at_start(tx)
+        if not db.read_meta("clean", 1) and db.read_meta("relaxed"):
+            memory.journal_id = start_new_epochs(db, memory.journal_id)
+        db.write_meta("clean", 0)
+        db.write_meta("relaxed", int(durability == "relaxed"))
+        tx.commit()
+    except BaseException:
+        tx.rollback()
+        raise
+    return memory
+
+
+@contextlib.contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except apsw.Error as error:
+        raise translate(error, path) from error
+
+
+def verify_folder(folder: Path) -> Iterator[str]:
+    """What is wrong with the store of a data folder that nobody runs; nothing of it is changed.
+    Errors: `StoreLocked`, `StoreForeign`, `StoreDamaged`, `StoreError` where there is none."""
+    path = folder / STORE_FILE
+    if not path.exists():
+        raise StoreError(f"{folder} has no store", "name the data folder of one")
+    with FolderLock(folder), _translated(path):
+        db = connect(path, "full")
+        try:
+            identify(db, path)
+            yield from verify(db)
+        finally:
+            db.close()

@@ -1,0 +1,160 @@
+"""Journals as the event loop's thread reads them: what was notified, never less and never with a hole."""
+
+import secrets
+from collections.abc import Sequence
+
+from listenkey.base.errors import StoreDamaged
+from listenkey.base.ids import encode
+from listenkey.core.position import JournalView
+from listenkey.core.records import Event, StreamId
+from listenkey.store.sqlite.database import Database
+from listenkey.store.sqlite.journal import Journal, unpack
+
+_EPOCH_BYTES = 5
+_TRIES = 3
+
+
+class Journals:
+    """All journals that were asked for since the start; the rest is in the file."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._known: dict[int, dict[str, Journal]] = {}
+
+    def find(self, account: int, stream: str) -> Journal | None:
+        """The current journal of a stream, under a new epoch where it has none; None without the account."""
+        streams = self._known.get(account)
+        journal = None if streams is None else streams.get(stream)
+        if journal is None:
+            journal = self._load(account, stream)
+            if journal is not None:
+                self._known.setdefault(account, {})[stream] = journal
+        return journal
+
+    def _load(self, account: int, stream: str) -> Journal | None:
+        if not self._db.rows("SELECT 1 FROM account WHERE id = ? AND removed_at IS NULL", (account,)):
+            return None
+        rows = self._db.rows(
+            "SELECT epoch, id, head, oldest FROM journal"
+            " WHERE account = ? AND stream = ? AND state = 'current'",
+            (account, stream),
+        )
+        return Journal(account, stream, *(rows[0] if rows else (new_epoch(self._db, account, stream),)))
+
+    def forget_account(self, account: int) -> None:
+        """An account was removed."""
+        self._known.pop(account, None)
+
+    def show_oldest(self, account: int, stream: str, journal_id: int, oldest: int) -> None:
+        """A journal was trimmed."""
+        journal = self._known.get(account, {}).get(stream)
+        if journal is not None and journal.id == journal_id:
+            journal.oldest = max(journal.oldest, oldest)
+
+    def view_past(self, stream: StreamId, epoch: str) -> JournalView | None:
+        """A past epoch that is still kept."""
+        past = self._find_past(stream, epoch)
+        return None if past is None else past.view()
+
+    def _find_past(self, stream: StreamId, epoch: str) -> Journal | None:
+        rows = self._db.rows(
+            "SELECT id, head, oldest FROM journal"
+            " WHERE account = ? AND stream = ? AND epoch = ? AND state = 'past'",
+            (stream.account_id, stream.stream, epoch),
+        )
+        return Journal(stream.account_id, stream.stream, epoch, *rows[0]) if rows else None
+
+    def read(self, stream: StreamId, epoch: str, after: int, limit: int) -> list[Event]:
+        """Events above `after` from the lowest that is kept, contiguous, up to `limit`."""
+        journal = self.find(stream.account_id, stream.stream)
+        if journal is not None and journal.epoch != epoch:
+            journal = self._find_past(stream, epoch)
+        if journal is None:
+            return []
+        for _ in range(_TRIES):
+            first = max(after + 1, journal.oldest)
+            events = self._read_range(journal, first, min(journal.head, first + limit - 1))
+            if events is not None:
+                return events
+            # Trimmed meanwhile: the file knows it already, the notification is on its way.
+            self._refresh_oldest(journal)
+        raise StoreDamaged(f"journal {journal.id} lacks events above offset {after}", "run `journal verify`")
+
+    def _refresh_oldest(self, journal: Journal) -> None:
+        for (oldest,) in self._db.rows("SELECT oldest FROM journal WHERE id = ?", (journal.id,)):
+            journal.oldest = max(journal.oldest, oldest)
+
+    def _read_range(self, journal: Journal, first: int, last: int) -> list[Event] | None:
+        """Events `first` to `last`, or None where some of them are not there."""
+        events: list[Event] = []
+        while first <= last:
+            seqs = self._locate(journal, first, last)
+            if not seqs:
+                return None
+            found = self._fetch(journal, seqs)
+            if (
+                len(found) != len(seqs)
+                or found[0].offset != first
+                or found[-1].offset != first + len(seqs) - 1
+            ):
+                return None
+            events = events + found if events else found
+            first += len(seqs)
+        return events
+
+    def _locate(self, journal: Journal, first: int, last: int) -> Sequence[int]:
+        """The rows of `first` and some events after it, none beyond `last`."""
+        if first > journal.indexed:
+            start = first - journal.indexed - 1
+            return journal.tail[start : last - journal.indexed]
+        runs = self._db.rows(
+            "SELECT first_offset, last_offset, first_seq, seqs FROM log_run"
+            " WHERE journal = ? AND last_offset >= ? ORDER BY last_offset LIMIT 1",
+            (journal.id, first),
+        )
+        if not runs or runs[0][0] > first:
+            return ()
+        run_first, run_last, first_seq, packed = runs[0]
+        seqs = unpack(first_seq, run_last - run_first + 1, packed)
+        return seqs[first - run_first : last - run_first + 1]
+
+    def _fetch(self, journal: Journal, seqs: Sequence[int]) -> list[Event]:
+        lowest, highest = seqs[0], seqs[-1]
+        if highest - lowest < 4 * len(seqs):
+            rows = self._db.rows(
+                "SELECT offset, time, payload FROM log WHERE seq BETWEEN ? AND ? AND journal = ?",
+                (lowest, highest, journal.id),
+            )
+        else:
+            rows = self._db.rows_of_each(
+                "SELECT offset, time, payload FROM log WHERE seq = ?", [(seq,) for seq in seqs]
+            )
+        return [Event(*row) for row in rows]
+
+
+def new_epoch(db: Database, account: int, stream: str) -> str:
+    """An epoch that the stream has not had, as far as it is kept."""
+    while True:
+        epoch = encode(secrets.token_bytes(_EPOCH_BYTES))
+        if not db.rows(
+            "SELECT 1 FROM journal WHERE account = ? AND stream = ? AND epoch = ?", (account, stream, epoch)
+        ):
+            return epoch
+
+
+def start_new_epochs(db: Database, journal_id: int) -> int:
+    """Let no journal continue its history. Wants all events indexed, and the last id that a journal's row was
+    given; returns what that is now."""
+    rows = db.rows("SELECT id, account, stream, head FROM journal WHERE state = 'current'")
+    for row, account, stream, head in rows:
+        epoch = new_epoch(db, account, stream)
+        if head == 0:
+            db.execute("UPDATE journal SET epoch = ? WHERE id = ?", (epoch, row))
+            continue
+        db.execute("UPDATE journal SET state = 'past' WHERE id = ?", (row,))
+        journal_id += 1
+        db.execute(
+            "INSERT INTO journal VALUES(?, ?, ?, ?, 'current', 0, 1, 1)", (journal_id, account, stream, epoch)
+        )
+    db.write_meta("journal_id", journal_id)
+    return journal_id

@@ -1,0 +1,46 @@
+"""Disk space kept back, so that keys can still be made and closed for a while when the disk is full."""
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Final
+
+RESERVE_BYTES: Final = 8 * 1024 * 1024
+
+
+class Reserve:
+    """A file of allocated blocks, given up when the disk is full and taken again when there is room."""
+
+    def __init__(self, path: Path, size: int = RESERVE_BYTES) -> None:
+        self._path = path
+        self._size = size
+        self.held = False
+        self.take()
+
+    def take(self) -> bool:
+        """Allocate the reserve; False where there is no room for it."""
+        try:
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError:
+            return False
+        try:
+            os.posix_fallocate(file, 0, self._size)
+            self.held = True
+        except OSError:
+            # Half a reserve would eat up what little room there is.
+            with contextlib.suppress(OSError):
+                os.ftruncate(file, 0)
+        finally:
+            os.close(file)
+        return self.held
+
+    def give_up(self) -> bool:
+        """Free the blocks; False where that was done before."""
+        if not self.held:
+            return False
+        self.held = False
+        try:
+            os.truncate(self._path, 0)
+        except OSError:
+            return False
+        return True

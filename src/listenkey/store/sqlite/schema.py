@@ -1,0 +1,155 @@
+"""The tables, how they came to be, and whose file it is.
+
+A new version of the schema is a script added to `MIGRATIONS`; a script that was released is never changed.
+"""
+
+import os
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from listenkey.base.errors import StoreDamaged, StoreForeign
+from listenkey.store.sqlite.database import Database, translate
+from listenkey.store.sqlite.lock import unwritable
+
+APPLICATION_ID: Final = 0x6C6B6579
+"""`lkey` in the file's header says whose file it is."""
+
+_FIRST: Final = """
+CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE setting(name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+
+-- A removed account stays as a row, so that its ended keys can still say whose they were.
+CREATE TABLE account(
+    id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, created_at INTEGER NOT NULL, removed_at INTEGER
+) STRICT;
+CREATE UNIQUE INDEX account_name ON account(name) WHERE removed_at IS NULL;
+
+CREATE TABLE api_key(
+    id TEXT PRIMARY KEY, account INTEGER NOT NULL, key TEXT NOT NULL UNIQUE, sealed_secret BLOB NOT NULL,
+    public_key TEXT NOT NULL, permissions TEXT NOT NULL, ip_allow TEXT NOT NULL, created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX api_key_account ON api_key(account);
+
+CREATE TABLE listen_key(
+    id INTEGER PRIMARY KEY, account INTEGER NOT NULL, key_space TEXT NOT NULL, scope TEXT NOT NULL,
+    holder TEXT NOT NULL, nonce BLOB NOT NULL, master_version INTEGER NOT NULL, digest BLOB NOT NULL UNIQUE,
+    state TEXT NOT NULL, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, ended_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX listen_key_active ON listen_key(account, key_space, scope) WHERE state = 'active';
+CREATE INDEX listen_key_expiry ON listen_key(expires_at) WHERE state = 'active';
+CREATE INDEX listen_key_ended ON listen_key(state, ended_at) WHERE state <> 'active';
+CREATE INDEX listen_key_account ON listen_key(account);
+CREATE INDEX listen_key_space ON listen_key(key_space);
+
+-- Which API keys created or extended a live key.
+CREATE TABLE key_user(key INTEGER, api_key TEXT, PRIMARY KEY(key, api_key)) STRICT, WITHOUT ROWID;
+CREATE INDEX key_user_api_key ON key_user(api_key);
+
+-- One epoch of one journal. `state` is current, past, or gone with its account. `head` is the last offset
+-- that `log_run` knows; `oldest` the lowest that may be read; rows below `swept` are deleted, or will be by
+-- their age.
+CREATE TABLE journal(
+    id INTEGER PRIMARY KEY, account INTEGER NOT NULL, stream TEXT NOT NULL, epoch TEXT NOT NULL,
+    state TEXT NOT NULL, head INTEGER NOT NULL, oldest INTEGER NOT NULL, swept INTEGER NOT NULL,
+    UNIQUE(account, stream, epoch)
+) STRICT;
+CREATE UNIQUE INDEX journal_current ON journal(account, stream) WHERE state = 'current';
+CREATE INDEX journal_sweep ON journal(id) WHERE swept < oldest;
+
+-- Events in the order of their commits. There is no index by journal and offset to be kept up at every
+-- commit: `log_run` is one, written many events at a time, and reaches as far as `indexed` in `meta`.
+CREATE TABLE log(
+    seq INTEGER PRIMARY KEY, journal INTEGER NOT NULL, offset INTEGER NOT NULL, time INTEGER NOT NULL,
+    payload BLOB NOT NULL
+) STRICT;
+CREATE TABLE log_run(
+    journal INTEGER, last_offset INTEGER, first_offset INTEGER NOT NULL, first_seq INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL, seqs BLOB NOT NULL, PRIMARY KEY(journal, last_offset)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE event_id(
+    account INTEGER, stream TEXT, id TEXT, epoch TEXT NOT NULL, offset INTEGER NOT NULL,
+    time INTEGER NOT NULL, digest BLOB NOT NULL, PRIMARY KEY(account, stream, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX event_id_time ON event_id(time);
+
+CREATE TABLE reservation(
+    bucket TEXT, window_start INTEGER, window_end INTEGER NOT NULL, used INTEGER NOT NULL,
+    PRIMARY KEY(bucket, window_start)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX reservation_end ON reservation(window_end);
+CREATE TABLE ban(
+    id TEXT PRIMARY KEY, bucket TEXT NOT NULL, dialect TEXT NOT NULL, since INTEGER NOT NULL,
+    until INTEGER NOT NULL, strikes INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE token(
+    id TEXT PRIMARY KEY, scope TEXT NOT NULL, digest BLOB NOT NULL, created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST,)
+"""Script n brings a file of version n to version n + 1."""
+
+
+SMALL_FILE_PAGES: Final = 16_384
+"""Files up to this size are checked whole at each start."""
+_SMALL_TABLES: Final = ("meta", "setting", "account", "api_key", "journal", "reservation", "ban", "token")
+
+
+def make_private(path: Path) -> None:
+    """Make the store's file, empty, readable by its owner only; what SQLite puts beside it takes its mode."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def identify(db: Database, path: Path) -> int:
+    """The schema's version, 0 for a new file. Errors: `StoreForeign`, `StoreDamaged`."""
+    try:
+        tables = db.value("SELECT count(*) FROM sqlite_schema")
+        owner, version = db.pragma("application_id"), db.pragma("user_version")
+    except apsw.Error as error:
+        raise translate(error, path) from error
+    if not tables and not owner and not version:
+        return 0
+    if owner != APPLICATION_ID:
+        raise StoreForeign(f"{path} is not a store of listenkey", "name another data folder")
+    if version > len(MIGRATIONS):
+        raise StoreForeign(
+            f"{path} has version {version}, this program knows {len(MIGRATIONS)}", "use a newer listenkey"
+        )
+    assert isinstance(version, int)
+    return version
+
+
+def migrate(db: Database, version: int) -> None:
+    """Bring the file from `version` to the newest, all or nothing."""
+    if version == len(MIGRATIONS):
+        return
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        for script in MIGRATIONS[version:]:
+            db.execute(script)
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {len(MIGRATIONS)}")
+        db.execute("COMMIT")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+
+
+def check_sound(db: Database, path: Path, *, whole: bool = False) -> None:
+    """Look for damage: everywhere in a small file, else in the tables on which all depends.
+    Errors: `StoreDamaged`."""
+    pages = db.pragma("page_count")
+    assert isinstance(pages, int)
+    if whole or pages <= SMALL_FILE_PAGES:
+        checks = ["PRAGMA quick_check(1)"]
+    else:
+        checks = [f"PRAGMA quick_check({table})" for table in _SMALL_TABLES]
+    for check in checks:
+        line = db.value(check)
+        if line != "ok":
+            raise StoreDamaged(f"{path} is damaged: {line}", "restore a backup")

@@ -1,0 +1,192 @@
+"""Forgetting: events that are too old or too many, what went with an account, and keys that ended long ago.
+
+First a journal's `oldest` moves, committed and told; its rows go later, a few at a time, so that no commit
+has to wait for them. Should the program end in between, the next trim goes on where this one stopped.
+"""
+
+from bisect import bisect_left
+from functools import partial
+from typing import Final
+
+from listenkey.base.clock import DAY, Micros
+from listenkey.store.sqlite.database import Database, Value
+from listenkey.store.sqlite.indexing import index_slices
+from listenkey.store.sqlite.journal import unpack
+from listenkey.store.sqlite.reading import Journals
+from listenkey.store.sqlite.transaction import Memory, Transaction
+from listenkey.store.sqlite.work import Slices
+
+JOURNALS_A_SLICE: Final = 100
+ROWS_A_SLICE: Final = 500
+EVENT_IDS_KEPT: Final = DAY
+"""How long an event's id is known at least, however short journals are kept."""
+ENDED_KEPT: Final = 30 * DAY
+"""How long an ended key is listed, and a past ban counted."""
+
+
+def trim_slices(
+    memory: Memory, journals: Journals, older_than: Micros, max_events: int, now: Micros
+) -> Slices[int]:
+    """Trim everything; how many events were forgotten."""
+    yield from index_slices(memory)
+    tx = yield
+    cutoff = _first_seq_since(tx.db, older_than)
+    forgotten = after = 0
+    while rows := tx.db.rows(
+        "SELECT id, account, stream, state, head, oldest, swept FROM journal"
+        " WHERE id > ? ORDER BY id LIMIT ?",
+        (after, JOURNALS_A_SLICE),
+    ):
+        for row in rows:
+            forgotten += _move_oldest(tx, journals, row, cutoff, max_events)
+        after = rows[-1][0]
+        tx = yield
+    yield from _delete_by_age(cutoff)
+    yield from _sweep()
+    yield from _drop_runs()
+    yield from _forget_event_ids(min(older_than, now - EVENT_IDS_KEPT))
+    yield from _forget_ended_keys(now - ENDED_KEPT)
+    return forgotten
+
+
+def _first_seq_since(db: Database, since: Micros) -> int:
+    """The first row that is not too old. Times never fall from row to row, so halving finds it."""
+    low, high = db.rows("SELECT coalesce(min(seq), 0), coalesce(max(seq) + 1, 0) FROM log")[0]
+    while low < high:
+        middle = (low + high) // 2
+        seq, at = db.rows("SELECT seq, time FROM log WHERE seq >= ? ORDER BY seq LIMIT 1", (middle,))[0]
+        if at < since:
+            low = int(seq) + 1
+        else:
+            high = middle
+    return int(low)
+
+
+def _move_oldest(
+    tx: Transaction,
+    journals: Journals,
+    row: tuple[int, int, str, str, int, int, int],
+    cutoff: int,
+    max_events: int,
+) -> int:
+    row_id, account, stream, state, head, oldest, swept = row
+    by_age = _first_offset_from(tx.db, row_id, head, oldest, cutoff)
+    kept_from = head + 1 if state == "gone" else max(oldest, by_age, head - max_events + 1)
+    # Rows below `by_age` are deleted by their age, all journals' together.
+    swept = max(swept, by_age)
+    if kept_from != oldest or swept != row[-1]:
+        tx.db.execute("UPDATE journal SET oldest = ?, swept = ? WHERE id = ?", (kept_from, swept, row_id))
+        if state == "current":
+            tx.on_loop.append(partial(journals.show_oldest, account, stream, row_id, kept_from))
+    return kept_from - oldest
+
+
+def _first_offset_from(db: Database, journal: int, head: int, oldest: int, cutoff: int) -> int:
+    """The journal's first offset whose row is not below `cutoff`, from `oldest` on."""
+    runs = db.rows(
+        "SELECT first_offset, last_offset, first_seq, seqs FROM log_run"
+        " WHERE journal = ? AND last_offset >= ? AND last_seq >= ? ORDER BY last_offset LIMIT 1",
+        (journal, oldest, cutoff),
+    )
+    if not runs:
+        return max(oldest, head + 1)
+    first, last, first_seq, packed = runs[0]
+    return max(oldest, int(first) + bisect_left(unpack(first_seq, last - first + 1, packed), cutoff))
+
+
+def _delete_by_age(cutoff: int) -> Slices[None]:
+    tx = yield
+    while True:
+        (lowest,) = tx.db.rows("SELECT min(seq) FROM log")[0]
+        if lowest is None or lowest >= cutoff:
+            return
+        tx.db.execute("DELETE FROM log WHERE seq < ?", (min(cutoff, lowest + ROWS_A_SLICE),))
+        tx = yield
+
+
+def _sweep() -> Slices[None]:
+    """Delete the rows of what journals may not show any more."""
+    tx = yield
+    while found := tx.db.rows("SELECT id, oldest, swept FROM journal WHERE swept < oldest LIMIT 1"):
+        journal, oldest, swept = found[0]
+        upto = _delete_rows_between(tx.db, journal, swept, oldest)
+        tx.db.execute("UPDATE journal SET swept = ? WHERE id = ?", (upto, journal))
+        tx = yield
+
+
+def _delete_rows_between(db: Database, journal: int, swept: int, oldest: int) -> int:
+    """Delete rows from offset `swept` on, a slice at most, none from `oldest` on; where that ended."""
+    runs = db.rows(
+        "SELECT first_offset, last_offset, first_seq, seqs FROM log_run"
+        " WHERE journal = ? AND last_offset >= ? ORDER BY last_offset LIMIT 1",
+        (journal, swept),
+    )
+    if not runs or runs[0][0] >= oldest:
+        return oldest
+    first, last, first_seq, packed = runs[0]
+    start, end = max(swept, first), min(oldest, last + 1, swept + ROWS_A_SLICE)
+    seqs = unpack(first_seq, last - first + 1, packed)[start - first : end - first]
+    db.executemany("DELETE FROM log WHERE seq = ?", [(seq,) for seq in seqs])
+    return int(end)
+
+
+def _drop_runs() -> Slices[None]:
+    """Delete the index of what is deleted, and journals that are over and empty."""
+    tx = yield
+    after = 0
+    while rows := tx.db.rows(
+        "SELECT id, swept, state <> 'current' AND swept > head FROM journal WHERE id > ? ORDER BY id LIMIT ?",
+        (after, JOURNALS_A_SLICE),
+    ):
+        for journal, swept, is_over in rows:
+            changed = ROWS_A_SLICE
+            while changed == ROWS_A_SLICE:
+                tx.db.execute(
+                    "DELETE FROM log_run WHERE journal = ?1 AND last_offset IN"
+                    " (SELECT last_offset FROM log_run WHERE journal = ?1 AND last_offset < ?2 LIMIT ?3)",
+                    (journal, swept, ROWS_A_SLICE),
+                )
+                changed = tx.db.changes()
+                if changed == ROWS_A_SLICE:
+                    tx = yield
+            if is_over:
+                tx.db.execute("DELETE FROM journal WHERE id = ?", (journal,))
+        after = rows[-1][0]
+        tx = yield
+
+
+def _delete_in_slices(statement: str, *values: Value) -> Slices[None]:
+    """Run a DELETE until it finds nothing; its last place holds how many rows it may delete at once."""
+    changed = 1
+    while changed:
+        tx = yield
+        tx.db.execute(statement, (*values, ROWS_A_SLICE))
+        changed = tx.db.changes()
+
+
+def _forget_event_ids(before: Micros) -> Slices[None]:
+    return _delete_in_slices(
+        "DELETE FROM event_id WHERE (account, stream, id) IN"
+        " (SELECT account, stream, id FROM event_id WHERE time < ? LIMIT ?)",
+        before,
+    )
+
+
+def _forget_ended_keys(before: Micros) -> Slices[None]:
+    """Drop keys that ended long ago; never the newest one, whose id says which come next."""
+    for state in ("closed", "expired"):
+        yield from _delete_in_slices(
+            "DELETE FROM listen_key WHERE id IN"
+            " (SELECT id FROM listen_key WHERE state = ? AND state <> 'active'"
+            " AND ended_at < ? AND id < (SELECT max(id) FROM listen_key) LIMIT ?)",
+            state,
+            before,
+        )
+    yield from _delete_in_slices(
+        "DELETE FROM ban WHERE id IN (SELECT id FROM ban WHERE until < ? LIMIT ?)", before
+    )
+    yield from _delete_in_slices(
+        "DELETE FROM account WHERE id IN (SELECT id FROM account WHERE removed_at < ?"
+        " AND NOT EXISTS (SELECT 1 FROM listen_key k WHERE k.account = account.id) LIMIT ?)",
+        before,
+    )

@@ -1,0 +1,233 @@
+"""The writer: one thread that runs everything that changes the store, many members a commit.
+
+A batch is run on the bet that all goes well. Where anything breaks, it is taken back whole and its members
+run again, each in a transaction of its own, so that one cannot harm another; what is refused by a rule breaks
+nothing.
+"""
+
+import threading
+from asyncio import AbstractEventLoop
+from collections import deque
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Any, Final
+
+import apsw
+
+from listenkey.base.errors import Refused, StoreError, StoreFull
+from listenkey.store.sqlite.checkpoint import Checkpointer
+from listenkey.store.sqlite.database import Database, translate
+from listenkey.store.sqlite.indexing import index_slices
+from listenkey.store.sqlite.reserve import Reserve
+from listenkey.store.sqlite.transaction import Memory, Transaction
+from listenkey.store.sqlite.work import Errand, Outcome, Work
+
+BATCH_WEIGHT: Final = 1024
+"""Events and other members in one commit, about: more of them gain little and delay those who wait."""
+BATCHES_A_SLICE: Final = 4
+"""Under load, a slice of long work gets a turn after so many batches."""
+IDLE_SECONDS: Final = 2.0
+INDEX_EVENTS: Final = 65_536
+"""So many events without an entry in the index are put into it even when there is no idle moment."""
+
+
+class Writer:
+    """The thread and its queue."""
+
+    def __init__(
+        self,
+        db: Database,
+        memory: Memory,
+        checkpointer: Checkpointer,
+        reserve: Reserve,
+        deliver: Callable[[Outcome], None],
+    ) -> None:
+        self._db = db
+        self._memory = memory
+        self._checkpointer = checkpointer
+        self._reserve = reserve
+        self._deliver = deliver
+        self._loop: AbstractEventLoop | None = None
+        self._queue: SimpleQueue[Work[Any] | Errand[Any] | None] = SimpleQueue()
+        self._errands: deque[Errand[Any]] = deque()
+        self._batches = 0
+        self._closing = False
+        self._thread = threading.Thread(target=self._main, name="listenkey-writer", daemon=True)
+        db.set_wal_hook(checkpointer.note_size)
+
+    def start(self, loop: AbstractEventLoop) -> None:
+        """Begin; outcomes are delivered on `loop`."""
+        self._loop = loop
+        self._thread.start()
+
+    def submit(self, work: "Work[Any] | Errand[Any]") -> None:
+        """Have something done. Order: work is done in the order of submission, errands in between."""
+        self._queue.put(work)
+
+    def finish(self) -> None:
+        """Have the thread end once everything submitted before is done."""
+        self._queue.put(None)
+
+    def join(self) -> None:
+        """Wait for the thread's end."""
+        self._thread.join()
+
+    def abandon(self) -> None:
+        """End without having been started."""
+        self._wind_up()
+
+    # The thread -----------------------------------------------------------------------------------
+
+    def _main(self) -> None:
+        while True:
+            batch = self._take()
+            if batch:
+                self._write(batch)
+                self._batches += 1
+            if self._closing and not batch:
+                break
+            self._plan_indexing(idle=False)
+            if self._errands and (not batch or self._batches % BATCHES_A_SLICE == 0):
+                self._run_slice()
+            self._checkpointer.help(self._db)
+        self._wind_up()
+
+    def _take(self) -> "list[Work[Any]]":
+        """The next batch; empty when there is time for something else."""
+        batch: list[Work[Any]] = []
+        weight = 0
+        try:
+            item = self._queue.get(block=not self._errands and not self._closing, timeout=self._patience())
+            while True:
+                if item is None:
+                    self._closing = True
+                elif isinstance(item, Errand):
+                    self._errands.append(item)
+                else:
+                    batch.append(item)
+                    weight += item.weight
+                    if weight >= BATCH_WEIGHT:
+                        break
+                item = self._queue.get_nowait()
+        except Empty:
+            if not batch and not self._errands and not self._closing:
+                self._plan_indexing(idle=True)
+        return batch
+
+    def _patience(self) -> float | None:
+        return IDLE_SECONDS if self._memory.unindexed else None
+
+    def _plan_indexing(self, *, idle: bool) -> None:
+        memory = self._memory
+        if memory.unindexed and not self._errands and (idle or memory.seq - memory.indexed >= INDEX_EVENTS):
+            self._errands.append(Errand(index_slices(memory), memory.time, None))
+
+    # Batches --------------------------------------------------------------------------------------
+
+    def _write(self, batch: "list[Work[Any]]") -> None:
+        outcome = Outcome(batch)
+        # What the reserve left free is for keys; events wait until there is room for the reserve again.
+        if not self._reserve.held and not self._reserve.take():
+            batch = [work for work in batch if not _put_off(work)]
+        try:
+            if batch:
+                self._attempt(batch, outcome)
+        except Exception:  # noqa: BLE001 - whatever broke, each member is now tried by itself
+            for work in batch:
+                self._write_alone(work, outcome)
+        self._report(outcome)
+
+    def _attempt(self, batch: "list[Work[Any]]", outcome: Outcome) -> None:
+        tx = Transaction(self._db, self._memory)
+        try:
+            tx.begin()
+            for work in batch:
+                work.error = None
+                tx.at(work.now)
+                try:
+                    work.result = work.run(tx)
+                except Refused as refusal:
+                    work.error = refusal
+            tx.commit()
+        except BaseException:
+            tx.rollback()
+            raise
+        outcome.add(tx)
+
+    def _write_alone(self, work: "Work[Any]", outcome: Outcome) -> None:
+        error = self._failure_of(work, outcome)
+        if isinstance(error, StoreFull) and work.instead is None and self._reserve.give_up():
+            error = self._failure_of(work, outcome)
+        if isinstance(error, StoreFull) and _put_off(work):
+            error = None
+        work.error = work.error if error is None else error
+
+    def _failure_of(self, work: "Work[Any]", outcome: Outcome) -> StoreError | None:
+        try:
+            self._attempt([work], outcome)
+        except Exception as error:  # noqa: BLE001 - becomes the answer of the one who asked
+            return translate(error)
+        return None
+
+    def _report(self, outcome: Outcome) -> None:
+        if self._loop is None:
+            return
+        try:
+            self._loop.call_soon_threadsafe(self._deliver, outcome)
+        except RuntimeError:
+            # The loop is closed: nobody is left to be told, and what was committed stays committed.
+            return
+
+    # Long work ------------------------------------------------------------------------------------
+
+    def _run_slice(self) -> None:
+        """Give the first errand one transaction."""
+        errand = self._errands[0]
+        outcome = Outcome([])
+        tx = Transaction(self._db, self._memory)
+        done: Work[Any] | None = None
+        try:
+            tx.begin()
+            tx.at(errand.now)
+            try:
+                errand.slices.send(tx)
+            except StopIteration as stop:
+                done = Work(_nothing, errand.now, errand.future)
+                done.result = stop.value
+            tx.commit()
+            outcome.add(tx)
+        except Exception as error:  # noqa: BLE001 - becomes the answer of the one who asked
+            tx.rollback()
+            errand.slices.close()
+            done = Work(_nothing, errand.now, errand.future)
+            done.error = translate(error)
+        if done is not None:
+            self._errands.popleft()
+            outcome.works.append(done)
+        self._report(outcome)
+
+    def _wind_up(self) -> None:
+        """Everything asked for is done: complete the index and say that the end was in order."""
+        self._errands.append(Errand(index_slices(self._memory), self._memory.time, None))
+        while self._errands:
+            self._run_slice()
+        try:
+            self._db.write_meta("clean", 1)
+            self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        except apsw.Error:
+            # The next start takes this for an unclean end, which costs it some care and nothing else.
+            return
+        finally:
+            self._db.close()
+
+
+def _put_off(work: "Work[Any]") -> bool:
+    """Answer work as on a full disk; False where it is of a kind that is tried all the same."""
+    if work.instead is None:
+        return False
+    work.result = work.instead()
+    return True
+
+
+def _nothing(tx: Transaction) -> None:
+    """Stands where long work has done everything by its end."""
