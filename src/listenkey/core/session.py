@@ -1,0 +1,398 @@
+"""The server's side of one venue socket: which names it has, when it is asked for a sign of life, when it
+ends.
+
+Inputs come with `now` (monotonic) and give back what is to be done, in order. `wake_at` says when `wake`
+wants to be called. Parsing requests and wording answers is `wire`'s; sending them is the shell's.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal, Protocol, TypeAlias
+from urllib.parse import unquote_plus
+
+import msgspec
+
+from listenkey.base.clock import MILLISECOND, SECOND, Micros
+from listenkey.dialect.model import Dialect, Heartbeat, SocketPath
+
+CloseKind = Literal["bad_key", "no_key", "pong_timeout", "revoked", "too_many_requests"]
+FailKind = Literal["too_many_parameters", "topic_limit", "topic_unknown"]
+
+
+class Candidate(Protocol):
+    """What a socket may turn out to be: a product's socket path, and the stream that its keys open there."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """The product."""
+        ...
+
+    @property
+    def path(self) -> SocketPath:
+        """Its path."""
+        ...
+
+    @property
+    def stream(self) -> str:
+        """The stream's name; empty where the path carries no user data."""
+        ...
+
+
+class Live(Protocol):
+    """A name that is a live key."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """The product whose key it is."""
+        ...
+
+
+Resolve: TypeAlias = Callable[[str], Live | None]
+"""The live key that a name is, if it is one that may be used here."""
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """Where faithful and useful differ."""
+
+    bad_key: Literal["reject", "silent"] = "reject"
+    no_key: Micros = 60 * SECOND
+    """A socket on a user-data path that has bound no key by then is closed; 0 for never."""
+    enforce: bool | None = None
+    """Whether silence ends a socket; None leaves it to the heartbeat's own default."""
+
+
+class Bind(msgspec.Struct, frozen=True):
+    """Send the key's stream from now on; `events` lets only these types through, None all."""
+
+    name: str
+    live: Live
+    candidate: Candidate
+    events: frozenset[str] | None
+
+
+class Unbind(msgspec.Struct, frozen=True):
+    """Send nothing more of this key."""
+
+    name: str
+
+
+class Rewrap(msgspec.Struct, frozen=True):
+    """From now on events go out wrapped, or bare."""
+
+    combined: bool
+
+
+class SetTopics(msgspec.Struct, frozen=True):
+    """From now on only these topics' events go out."""
+
+    topics: frozenset[str]
+
+
+class Acknowledge(msgspec.Struct, frozen=True):
+    """Say that a request was done. `id` is JSON, as the request had it."""
+
+    id: bytes
+
+
+class TellNames(msgspec.Struct, frozen=True):
+    """Answer a question for the names."""
+
+    id: bytes
+    names: tuple[str, ...]
+
+
+class TellCombined(msgspec.Struct, frozen=True):
+    """Answer a question for the property `combined`."""
+
+    id: bytes
+    combined: bool
+
+
+class Fail(msgspec.Struct, frozen=True):
+    """Say that a request was not done."""
+
+    kind: FailKind
+    id: bytes
+    name: str = ""
+    """The topic that it was about."""
+
+
+class Beat(msgspec.Struct, frozen=True):
+    """Ask for a sign of life."""
+
+    heartbeat: Heartbeat
+
+
+class Close(msgspec.Struct, frozen=True):
+    """End the socket by the close table; as the first answer to `open`: refuse the handshake."""
+
+    kind: CloseKind
+
+
+Action: TypeAlias = (
+    Bind | Unbind | Rewrap | SetTopics | Acknowledge | TellNames | TellCombined | Fail | Beat | Close
+)
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """A name that a handshake asks for, with the event types wanted of it."""
+
+    name: str
+    events: frozenset[str] | None = None
+
+
+class Session:
+    """One socket. Names are kept in the order in which they came; those that are no live key are silent."""
+
+    __slots__ = (
+        "_active",
+        "_candidates",
+        "_combined",
+        "_count",
+        "_counted_since",
+        "_ever_bound",
+        "_last_beat",
+        "_names",
+        "_opened_at",
+        "_policy",
+        "_resolve",
+        "_topics",
+        "_unanswered_since",
+    )
+
+    def __init__(
+        self, candidates: Sequence[Candidate], policy: Policy, resolve: Resolve, now: Micros
+    ) -> None:
+        self._candidates = self._active = tuple(candidates)
+        self._policy = policy
+        self._resolve = resolve
+        self._names: dict[str, Candidate | None] = {}
+        self._topics: frozenset[str] = frozenset()
+        self._combined = candidates[0].path.combined
+        self._opened_at = self._last_beat = now
+        self._unanswered_since: Micros | None = None
+        self._ever_bound = False
+        self._counted_since = now
+        self._count = 0
+
+    @property
+    def combined(self) -> bool:
+        """Whether events go out wrapped."""
+        return self._combined
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """The topics subscribed to, where the stream has topics."""
+        return self._topics
+
+    @property
+    def speaks_for(self) -> Candidate:
+        """Whose words and close codes are used: the product of the first key, until then the first
+        candidate."""
+        return self._active[0]
+
+    @property
+    def awaits_key(self) -> bool:
+        """Whether the socket could carry user data and never has."""
+        return not self._ever_bound and any(candidate.stream for candidate in self._candidates)
+
+    # Names ------------------------------------------------------------------------------------------
+
+    def open(self, wanted: Sequence[Wanted]) -> list[Action]:
+        """The handshake, with the names in its path and query."""
+        actions, bad = self._add(wanted)
+        if bad and not self._has_live:
+            return [Close("bad_key")]
+        return actions
+
+    def subscribe(self, request_id: bytes, names: Sequence[str]) -> list[Action]:
+        """Add names. Every name is acknowledged; one that is no live key may end the socket after that."""
+        if len(self._names.keys() | set(names)) > self._most_names():
+            return [Fail("too_many_parameters", request_id)]
+        actions, bad = self._add([Wanted(name) for name in names])
+        actions.append(Acknowledge(request_id))
+        if bad and not self._has_live:
+            actions.append(Close("bad_key"))
+        return actions
+
+    def unsubscribe(self, request_id: bytes, names: Iterable[str]) -> list[Action]:
+        """Take names away; those that are not there do not matter."""
+        gone = [Unbind(name) for name in names if self._names.pop(name, None) is not None]
+        return [*gone, Acknowledge(request_id)]
+
+    def list_names(self, request_id: bytes) -> list[Action]:
+        """Tell the names."""
+        return [TellNames(request_id, tuple(self._names))]
+
+    def set_combined(self, request_id: bytes, combined: bool) -> list[Action]:
+        """Wrap events from now on, or no more."""
+        changed = combined != self._combined
+        self._combined = combined
+        return [Rewrap(combined), Acknowledge(request_id)] if changed else [Acknowledge(request_id)]
+
+    def get_combined(self, request_id: bytes) -> list[Action]:
+        """Tell whether events are wrapped."""
+        return [TellCombined(request_id, self._combined)]
+
+    def key_ended(self, name: str, *, revoked: bool) -> list[Action]:
+        """A key is over. Its name stays, silent, and so does the socket, unless what let it in was taken
+        away."""
+        if name in self._names:
+            self._names[name] = None
+        return [Close("revoked")] if revoked and not self._has_live else []
+
+    @property
+    def _has_live(self) -> bool:
+        return any(candidate is not None for candidate in self._names.values())
+
+    def _add(self, wanted: Iterable[Wanted]) -> tuple[list[Action], bool]:
+        actions: list[Action] = []
+        bad = False
+        carries_data = any(candidate.stream for candidate in self._candidates)
+        for item in wanted:
+            if self._names.get(item.name) is not None:
+                continue
+            if not carries_data or self._is_market(item.name):
+                self._names[item.name] = None
+                continue
+            bound = self._bind(item)
+            self._names[item.name] = bound.candidate if bound else None
+            if bound:
+                actions.append(bound)
+            elif self._policy.bad_key == "reject":
+                bad = True
+        return actions, bad
+
+    def _bind(self, item: Wanted) -> Bind | None:
+        live = self._resolve(item.name)
+        if live is None:
+            return None
+        for candidate in self._candidates:
+            if candidate.stream and candidate.dialect.name == live.dialect.name:
+                self._activate(candidate)
+                return Bind(item.name, live, candidate, item.events)
+        return None
+
+    def _activate(self, candidate: Candidate) -> None:
+        if not self._ever_bound:
+            self._ever_bound = True
+            self._active = (candidate,)
+        elif all(candidate is not other for other in self._active):
+            self._active = (*self._active, candidate)
+
+    def _is_market(self, name: str) -> bool:
+        """Market data streams are named with `@` or `!`, which no key has."""
+        return self._candidates[0].path.control == "method" and ("@" in name or "!" in name)
+
+    def _most_names(self) -> int:
+        return max(candidate.dialect.frames.names_per_socket for candidate in self._active)
+
+    # Topics -----------------------------------------------------------------------------------------
+
+    def change_topic(
+        self,
+        request_id: bytes,
+        name: str,
+        kind: Literal["user", "market", "unknown"],
+        *,
+        add: bool,
+        limit: int,
+    ) -> list[Action]:
+        """Add or drop a topic of the stream, of which `limit` may be had; 0 for any number. Market data
+        topics are acknowledged and silent. Where nothing hangs on topics, everything is acknowledged."""
+        if self._active[0].path.control == "acks":
+            return [Acknowledge(request_id)]
+        if kind == "unknown":
+            return [Fail("topic_unknown", request_id, name)]
+        topics = self._topics | {name} if add else self._topics - {name}
+        if limit and len(topics) > limit:
+            return [Fail("topic_limit", request_id, name)]
+        changed, self._topics = topics != self._topics, topics
+        if kind == "user" and changed:
+            return [Acknowledge(request_id), SetTopics(topics)]
+        return [Acknowledge(request_id)]
+
+    # Time -------------------------------------------------------------------------------------------
+
+    def alive(self) -> None:
+        """A sign of life: a Pong asked for or not, echoed or empty, or the answer to a heartbeat."""
+        self._unanswered_since = None
+
+    def count_message(self, now: Micros) -> list[Action]:
+        """A message came in; ends the socket where they come too fast."""
+        limits = [candidate.dialect.frames.messages_per_second for candidate in self._active]
+        if not all(limits):
+            return []
+        if now - self._counted_since >= SECOND:
+            self._counted_since, self._count = now, 0
+        self._count += 1
+        return [Close("too_many_requests")] if self._count > max(limits) else []
+
+    def wake_at(self) -> Micros:
+        """When `wake` wants to be called."""
+        due = self._last_beat + self._heartbeat().period_ms * MILLISECOND
+        if self._unanswered_since is not None and self._enforced():
+            due = min(due, self._unanswered_since + self._grace())
+        if self._policy.no_key and self.awaits_key:
+            due = min(due, self._opened_at + self._policy.no_key)
+        return due
+
+    def wake(self, now: Micros) -> list[Action]:
+        """The time that `wake_at` gave has come."""
+        if self._policy.no_key and self.awaits_key and now >= self._opened_at + self._policy.no_key:
+            return [Close("no_key")]
+        unanswered = self._unanswered_since
+        if unanswered is not None and self._enforced() and now >= unanswered + self._grace():
+            return [Close("pong_timeout")]
+        heartbeat = self._heartbeat()
+        if now < self._last_beat + heartbeat.period_ms * MILLISECOND:
+            return []
+        self._last_beat = now
+        if unanswered is None:
+            self._unanswered_since = now
+        return [Beat(heartbeat)]
+
+    def _heartbeats(self) -> list[Heartbeat]:
+        return [candidate.dialect.heartbeats[candidate.path.heartbeat] for candidate in self._active]
+
+    def _heartbeat(self) -> Heartbeat:
+        """The most frequent one of all that may be meant."""
+        return min(self._heartbeats(), key=lambda heartbeat: heartbeat.period_ms)
+
+    def _grace(self) -> Micros:
+        return max(heartbeat.grace_ms for heartbeat in self._heartbeats()) * MILLISECOND
+
+    def _enforced(self) -> bool:
+        if self._policy.enforce is not None:
+            return self._policy.enforce
+        return all(heartbeat.enforced for heartbeat in self._heartbeats())
+
+
+def requested_names(candidates: Iterable[Candidate], path_names: Sequence[str], query: bytes) -> list[Wanted]:
+    """The names that a handshake asks for: those in its path, and those in its query. A list of event types
+    belongs to the name before it; one that comes before all names, to the first."""
+    if path_names:
+        return [Wanted(name) for name in path_names]
+    paths = [candidate.path for candidate in candidates if candidate.path.names_in == "query"]
+    if not paths or not query:
+        return []
+    keys = {parameter for path in paths for parameter in path.names_parameters}
+    filters = {path.events_parameter for path in paths if path.events_parameter}
+    wanted: list[Wanted] = []
+    early: frozenset[str] | None = None
+    for parameter, value in _pairs(query):
+        if parameter in keys:
+            wanted.extend(Wanted(name, early) for name in value.split("/") if name)
+            early = None
+        elif parameter in filters:
+            events = frozenset(part for part in value.split("/") if part) or None
+            if wanted:
+                wanted[-1] = Wanted(wanted[-1].name, events)
+            else:
+                early = events
+    return wanted
+
+
+def _pairs(query: bytes) -> Iterable[tuple[str, str]]:
+    for part in query.decode("latin-1").split("&"):
+        name, _, value = part.partition("=")
+        yield unquote_plus(name), unquote_plus(value)

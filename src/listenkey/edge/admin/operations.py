@@ -1,0 +1,71 @@
+"""What runs: connections, health, metrics, backup."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from listenkey.base.clock import to_millis
+from listenkey.base.errors import Refused, StoreError
+from listenkey.edge.admin.call import Answer, Call, json
+from listenkey.service.gateway import Gateway
+from listenkey.service.outlet import Outlet, Subscription
+
+
+class _Backup(msgspec.Struct, forbid_unknown_fields=True):
+    path: str
+
+
+async def list_connections(gateway: Gateway, call: Call) -> Answer:
+    """`GET /v1/connections`, oldest first."""
+    after = int(call.cursor[1:]) if call.cursor[1:].isdecimal() else 0
+    outlets = (outlet for outlet in gateway.connections.all() if int(outlet.id[1:]) > after)
+    length = call.page_length() + 1
+    page = [outlet for _, outlet in zip(range(length), outlets, strict=False)]
+    return call.page(page, lambda outlet: outlet.id, _show_connection)
+
+
+def _show_connection(outlet: Outlet) -> dict[str, Any]:
+    return {
+        "id": outlet.id, "address": outlet.address, "opened_at": to_millis(outlet.opened_at),
+        "subscriptions": [_show_subscription(each, outlet) for each in outlet.subscriptions],
+        "queued_bytes": outlet.queued_bytes(),
+    }  # fmt: skip
+
+
+def _show_subscription(subscription: Subscription, outlet: Outlet) -> dict[str, Any]:
+    key = subscription.key
+    account = key.account if key is not None else getattr(outlet, "account", "")
+    return {
+        "account": account, "stream": subscription.stream.stream, "offset": subscription.next - 1,
+        "confirmed": None,
+    }  # fmt: skip
+
+
+async def close_connection(gateway: Gateway, call: Call) -> Answer:
+    """`DELETE /v1/connections/{id}`."""
+    gateway.connections.close(call.parts[0])
+    return json({})
+
+
+async def backup(gateway: Gateway, call: Call) -> Answer:
+    """`POST /v1/store/backup`: a consistent copy, in a file of the server's machine."""
+    wanted = await call.read(_Backup)
+    if not Path(wanted.path).is_absolute():
+        raise Refused("the path of a backup is an absolute one", "name the file from / on", code="bad_path")
+    await gateway.store.backup(wanted.path)
+    return json({"path": wanted.path, "bytes": Path(wanted.path).stat().st_size})
+
+
+async def live(gateway: Gateway, call: Call) -> Answer:
+    """`GET /health/live`: the process answers."""
+    return json({"status": "live"})
+
+
+async def ready(gateway: Gateway, call: Call) -> Answer:
+    """`GET /health/ready`: the store can be read."""
+    try:
+        gateway.store.read_next_expiry()
+    except StoreError as error:
+        return json({"status": "not ready", "reason": error.code}, 503)
+    return json({"status": "ready"})

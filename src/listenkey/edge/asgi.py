@@ -1,0 +1,59 @@
+"""The little of ASGI that the applications here share: reading bodies, writing answers."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final, TypeAlias
+
+from listenkey.wire.messages import Reply
+
+Message: TypeAlias = MutableMapping[str, Any]
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+
+_CLOSE: Final = (b"connection", b"close")
+
+
+class BodyTooLarge(Exception):
+    """A body over its bound."""
+
+
+class BodyTooSlow(Exception):
+    """A body over its time."""
+
+
+async def read_body(receive: Receive, most: int, seconds: float) -> bytes:
+    """The whole body. Errors: `BodyTooLarge`, `BodyTooSlow`."""
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if message.get("more_body", False):
+        body = await _read_rest(receive, body, most, seconds)
+    if len(body) > most:
+        raise BodyTooLarge
+    return body
+
+
+async def _read_rest(receive: Receive, body: bytes, most: int, seconds: float) -> bytes:
+    parts, size = [body], len(body)
+    try:
+        async with asyncio.timeout(seconds):
+            more = True
+            while more and size <= most:
+                message = await receive()
+                more = message.get("more_body", False)
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
+    except TimeoutError:
+        raise BodyTooSlow from None
+    return b"".join(parts)
+
+
+async def send_reply(send: Send, reply: Reply, *, close: bool = False) -> None:
+    """Write an answer, and say that the connection ends where what was sent with the request is not read."""
+    headers = reply.headers
+    if reply.status != 204:
+        headers.append((b"content-length", b"%d" % len(reply.body)))
+    if close:
+        headers.append(_CLOSE)
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})

@@ -1,0 +1,240 @@
+"""HTTP/1.1 by uvicorn, with the bounds that it leaves to a proxy: time and size of a request's head, time of
+its body. Upgrades to WebSocket go to whoever the listener names.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+from urllib.parse import unquote
+
+import httptools
+import msgspec
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from listenkey.edge.bounds import Bounds
+from listenkey.edge.handshake import Refusal, check_upgrade
+
+ABORT: Final = "listenkey.abort"
+"""Name of the ASGI extension that cuts the connection, whatever is still to be written."""
+_NEVER: Final = float("inf")
+_APPLICATION_FIRST: Final = 1
+"""Seconds that an application has to answer a late body in its own words."""
+
+
+class Upgrade(msgspec.Struct):
+    """A request for a WebSocket that is well formed. `accept` and `date` go into the 101."""
+
+    path: str
+    query: bytes
+    headers: dict[bytes, bytes]
+    peer: str
+    accept: bytes
+    date: bytes
+
+
+Upgrader: TypeAlias = Callable[[Upgrade, asyncio.Transport], asyncio.Protocol | Refusal]
+"""Opens a WebSocket, having written the 101 and what follows it, or says why not."""
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """One connection. A sweep of the listener looks at `deadline` (seconds of the loop's clock)."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        bounds: Bounds,
+        upgrader: Upgrader | None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.deadline = _NEVER
+        self._bounds = bounds
+        self._upgrader = upgrader
+        self._in_head = True
+        self._head_bytes = 0  # of what the parser gave us
+        self._raw_bytes = 0  # of what it may be holding back
+        self._began = False
+        self._too_long = False
+        self._ended = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A connection is there; its first request's time runs."""
+        super().connection_made(transport)
+        self.deadline = self.loop.time() + self._bounds.head_seconds
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes from the peer. Unlike uvicorn's own: bounded, silent in the log, and keeps what follows an
+        upgrade."""
+        if self._ended:
+            return
+        self._unset_keepalive_if_required()
+        self._began = False
+        rest = self._feed(data)
+        while rest and not self._ended:
+            rest = self._feed(rest)
+        if self._in_head and not self._ended:
+            self._raw_bytes = 0 if self._began else self._raw_bytes + len(data)
+            if self._raw_bytes > self._bounds.head_bytes:
+                self._refuse_long_head()
+
+    def _feed(self, data: bytes) -> bytes:
+        """Parse; what is left after a head that asked for another protocol."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            rest = data[upgrade.args[0] :]
+            if not self._should_upgrade():
+                return rest  # an offer that nobody takes, such as h2c: the request is answered as it is
+            self._switch(rest)
+        except httptools.HttpParserError:
+            if self._too_long:
+                self._refuse_long_head()
+            else:
+                self.refuse(400, b"not a valid HTTP request")
+        return b""
+
+    # Parser callbacks -------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """A request's first byte."""
+        super().on_message_begin()
+        self.scope["extensions"] = {ABORT: self.transport.abort}  # type: ignore[dict-item]
+        self._in_head = self._began = True
+        self._head_bytes = 0
+        self.deadline = self.loop.time() + self._bounds.head_seconds
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the request's target."""
+        super().on_url(url)
+        self._count(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, whole."""
+        super().on_header(name, value)
+        self._count(len(name) + len(value) + 4)
+
+    def _count(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > self._bounds.head_bytes:
+            self._too_long = True
+            raise ValueError
+
+    def on_headers_complete(self) -> None:
+        """The head is there; the body's time runs."""
+        self._in_head = False
+        self.deadline = self.loop.time() + self._bounds.body_seconds + _APPLICATION_FIRST
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The request is there; how long an answer takes is the application's business."""
+        self.deadline = _NEVER
+        super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        """The peer does not take its answer. A stream of events has bounds of its own; others get the time of
+        a body."""
+        super().pause_writing()
+        if not self._streaming():
+            self.deadline = self.loop.time() + self._bounds.body_seconds
+
+    def resume_writing(self) -> None:
+        """The peer goes on."""
+        super().resume_writing()
+        if not self._in_head and not self._ended and not self._receiving():
+            self.deadline = _NEVER
+
+    # `cycle`, uvicorn's state of one request and its answer, is None until the first one: its type does not say so.
+
+    def _cycle(self) -> RequestResponseCycle | None:
+        return self.cycle
+
+    def _answering(self) -> bool:
+        cycle = self._cycle()
+        return cycle is not None and not cycle.response_complete
+
+    def _receiving(self) -> bool:
+        cycle = self._cycle()
+        return cycle is not None and cycle.more_body
+
+    def _streaming(self) -> bool:
+        cycle = self._cycle()
+        return cycle is not None and bool(cycle.chunked_encoding)
+
+    # Upgrades ---------------------------------------------------------------------------------------
+
+    def _should_upgrade_to_ws(self) -> bool:
+        return self._upgrader is not None
+
+    def _switch(self, rest: bytes) -> None:
+        assert self._upgrader is not None
+        if self._answering():
+            self.refuse(400, b"")
+            return
+        answer = self._open(self._upgrader)
+        if isinstance(answer, Refusal):
+            self.refuse(answer.status, answer.message, answer.headers)
+            return
+        self._ended = True
+        self.connections.discard(self)
+        self.transport.set_protocol(answer)
+        if rest:
+            answer.data_received(rest)
+
+    def _open(self, upgrader: Upgrader) -> asyncio.Protocol | Refusal:
+        headers = dict(self.headers)
+        accept = check_upgrade(self.scope["method"], self.scope["http_version"], headers)
+        if isinstance(accept, Refusal):
+            return accept
+        url = httptools.parse_url(self.url)
+        path = url.path.decode("ascii")
+        peer = self.client[0] if self.client else ""
+        date = self.server_state.default_headers[0][1]
+        upgrade = Upgrade(
+            unquote(path) if "%" in path else path, url.query or b"", headers, peer, accept, date
+        )
+        return upgrader(upgrade, self.transport)
+
+    # Refusals ---------------------------------------------------------------------------------------
+
+    def refuse(self, status: int, message: bytes, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+        """Answer without asking the application, and close."""
+        if self._ended or self.transport.is_closing():
+            return
+        self._ended = True
+        self.deadline = self.loop.time() + 1  # the peer may be sending still; closing at once would reset it
+        if self._answering():
+            if self.cycle.response_started:
+                self.transport.close()
+                return
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        lines = [STATUS_LINE[status]]
+        given = {name.lower() for name, _ in headers}
+        defaults = [(b"content-type", b"text/plain; charset=utf-8")] if b"content-type" not in given else []
+        for name, value in (*self.server_state.default_headers, *defaults, *headers):
+            lines += [name, b": ", value, b"\r\n"]
+        lines.append(b"content-length: %d\r\nconnection: close\r\n\r\n" % len(message))
+        lines.append(message)
+        self.transport.write(b"".join(lines))
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        else:
+            self.transport.close()
+
+    def _refuse_long_head(self) -> None:
+        self.refuse(431, b"the request's head is too long")
+
+    def overdue(self) -> None:
+        """The sweep found the deadline passed."""
+        if self._ended or self.flow.write_paused:
+            self.transport.abort()
+        elif self._in_head and not self.headers:
+            self._ended = True
+            self.transport.close()  # a connection that was opened and not used
+        else:
+            self.refuse(408, b"the request took too long to arrive")

@@ -1,0 +1,103 @@
+"""The venue listener: REST calls to `service`, handshakes to sockets, `/lk/v1/` to the native edge."""
+
+import asyncio
+from typing import Final
+
+from listenkey.core.access import client_address
+from listenkey.core.session import Close
+from listenkey.dialect.model import Dialect
+from listenkey.edge.asgi import BodyTooLarge, BodyTooSlow, Receive, Scope, Send, read_body, send_reply
+from listenkey.edge.handshake import Refusal, switching_protocols
+from listenkey.edge.http import Upgrade
+from listenkey.edge.native import Native
+from listenkey.edge.venue_socket import VenueSocket, VenueSockets
+from listenkey.service.gateway import Gateway
+from listenkey.wire.messages import Fault, Request
+from listenkey.wire.rest import render_fault
+from listenkey.wire.routes import RouteTable
+
+_NATIVE: Final = "/lk/"
+
+
+class Venue:
+    """One venue listener's application and its upgrades."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        routes: RouteTable,
+        sockets: VenueSockets,
+        native: Native,
+        *,
+        name: str = "",
+        trusted_proxies: tuple[str, ...] = (),
+    ) -> None:
+        """`name`: the dialect or stream that the listener is bound to, if any."""
+        self._gateway = gateway
+        self._routes = routes
+        self._sockets = sockets
+        self._native = native
+        self._name = name
+        self._trusted = trusted_proxies
+        self._bounds = sockets.shared.bounds
+
+    def _address(self, peer: str, headers: dict[bytes, bytes]) -> str:
+        if not self._trusted:
+            return peer
+        return client_address(peer, headers.get(b"x-forwarded-for", b"").decode("latin-1"), self._trusted)
+
+    # REST -------------------------------------------------------------------------------------------
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        method: str = scope["method"]
+        headers = dict(scope["headers"])
+        client = scope["client"]
+        address = self._address(client[0] if client else "", headers)
+        path: str = scope["path"]
+        if path.startswith(_NATIVE):
+            await self._native(scope, receive, send, headers, address)
+            return
+        route = self._routes.rest(self._name, _host(headers), method, path)
+        close = False
+        try:
+            body = await read_body(receive, self._bounds.body_bytes, self._bounds.body_seconds)
+            request = Request(method, route.path, scope["query_string"], headers, body)
+            reply = await self._gateway.calls.handle(route, request, address)
+        except (BodyTooLarge, BodyTooSlow) as error:
+            close = True
+            request = Request(method, route.path, scope["query_string"], headers)
+            fault = Fault("body_too_large" if isinstance(error, BodyTooLarge) else "request_malformed")
+            reply = render_fault(route.dialect, fault, request=request, now=self._gateway.clock.now())
+        await send_reply(send, reply, close=close)
+
+    # Sockets ----------------------------------------------------------------------------------------
+
+    def open_socket(self, upgrade: Upgrade, transport: asyncio.Transport) -> asyncio.Protocol | Refusal:
+        """An `Upgrader`."""
+        address = self._address(upgrade.peer, upgrade.headers)
+        if upgrade.path.startswith(_NATIVE):
+            return self._native.open_socket(upgrade, transport, address)
+        host = _host(upgrade.headers)
+        route = self._routes.socket(self._name, host, upgrade.path)
+        if route is None:
+            unknown = self._routes.rest(self._name, host, "GET", upgrade.path)
+            return self._refuse(upgrade, unknown.dialect, Fault("path_unknown"))
+        session, actions = self._sockets.begin(route, upgrade.query, address)
+        if actions and isinstance(actions[0], Close):
+            return self._refuse(upgrade, route.candidates[0].dialect, Fault("listen_key_unknown"), status=401)
+        if session.awaits_key and not self._sockets.admit_without_key(address):
+            return Refusal(429, b"too many sockets without a listen key from this address")
+        transport.write(switching_protocols(upgrade.accept, upgrade.date))
+        socket = VenueSocket(self._sockets, session, transport, address)
+        socket.start(actions)
+        return socket
+
+    def _refuse(self, upgrade: Upgrade, dialect: Dialect, fault: Fault, status: int = 0) -> Refusal:
+        request = Request("GET", upgrade.path, upgrade.query, upgrade.headers)
+        reply = render_fault(dialect, fault, request=request, now=self._gateway.clock.now())
+        return Refusal(status or reply.status, reply.body, tuple(reply.headers))
+
+
+def _host(headers: dict[bytes, bytes]) -> str:
+    return headers.get(b"host", b"").decode("latin-1")

@@ -1,0 +1,301 @@
+"""A venue's stream socket: joins a session (what is to be done) to its words (`wire`) and its events
+(`service`)."""
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Final, cast
+
+from listenkey.base.clock import Micros, to_millis
+from listenkey.core.session import (
+    Acknowledge,
+    Action,
+    Beat,
+    Bind,
+    Close,
+    Fail,
+    Policy,
+    Rewrap,
+    Session,
+    SetTopics,
+    TellCombined,
+    TellNames,
+    Unbind,
+    requested_names,
+)
+from listenkey.dialect.model import Control, Stream
+from listenkey.edge.websocket import Surroundings, WebSocket
+from listenkey.service.gateway import Gateway
+from listenkey.service.names import scoped_name
+from listenkey.service.streams import LiveKey
+from listenkey.wire import control, frames
+from listenkey.wire.notices import notices_for
+from listenkey.wire.routes import SocketCandidate, SocketRoute
+
+if TYPE_CHECKING:
+    from listenkey.service.outlet import EndReason, Subscription
+
+_PING: Final = 0x9
+_raw = lru_cache(maxsize=8)(frames.raw)
+
+
+class VenueSockets:
+    """What the venue sockets of the process share."""
+
+    def __init__(
+        self, gateway: Gateway, shared: Surroundings, policy: Policy, *, most_without_key: int
+    ) -> None:
+        """`most_without_key`: how many sockets that have bound no key one address may hold open."""
+        self.gateway = gateway
+        self.shared = shared
+        self.policy = policy
+        self._most_without_key = most_without_key
+        self._without_key: Counter[str] = Counter()
+        self._by_topic: dict[str, frames.Variant] = {}
+
+    def begin(self, route: SocketRoute, query: bytes, address: str) -> "tuple[Session, list[Action]]":
+        """The session of a new socket, and what its handshake leads to."""
+        dialects = frozenset(each.dialect.name for each in route.candidates if each.stream)
+        resolve = partial(self._resolve, dialects, address)
+        session = Session(route.candidates, self.policy, resolve, self.shared.pacer.now())
+        return session, session.open(requested_names(route.candidates, route.names, query))
+
+    def _resolve(self, dialects: frozenset[str], address: str, name: str) -> LiveKey | None:
+        live = self.gateway.streams.resolve_key(name, dialects, address)
+        if live is None:
+            self.gateway.metrics.bad_keys += 1
+        return live
+
+    def admit_without_key(self, address: str) -> bool:
+        """Count one more socket that has bound no key, if its address may have another."""
+        if self._without_key[address] >= self._most_without_key:
+            return False
+        self._without_key[address] += 1
+        return True
+
+    def release_without_key(self, address: str) -> None:
+        """One of them has bound a key, or is gone."""
+        self._without_key[address] -= 1
+        if self._without_key[address] <= 0:
+            del self._without_key[address]
+
+    def by_topic(self, stream: Stream, codec: frames.Codec) -> frames.Variant:
+        """The variant of a stream with topics; one for all its sockets."""
+        variant = self._by_topic.get(stream.name)
+        if variant is None:
+            variant = self._by_topic[stream.name] = frames.by_topic(stream, codec)
+        return variant
+
+
+class VenueSocket(WebSocket):
+    """One venue socket."""
+
+    __slots__ = ("_awaits_key", "_session", "_sockets")
+
+    def __init__(
+        self, sockets: VenueSockets, session: Session, transport: asyncio.Transport, address: str
+    ) -> None:
+        super().__init__(sockets.shared, transport, address, sockets.gateway.clock.now())
+        self._sockets = sockets
+        self._session = session
+        self._awaits_key = session.awaits_key
+        """Whether this socket is counted among those without a key."""
+
+    def start(self, actions: Sequence[Action]) -> None:
+        """The 101 is out: bind the names of the handshake, and let time run."""
+        self._shared.registry.register(self)
+        self._sockets.gateway.metrics.sockets_opened += 1
+        self._do(actions)
+
+    # Inputs -----------------------------------------------------------------------------------------
+
+    def message_received(self, message: str, now: Micros) -> None:
+        """A control request, the answer to a heartbeat, or junk."""
+        session = self._session
+        candidate = self._candidate
+        request = control.parse_control(candidate.dialect, candidate.path, message)
+        if isinstance(request, control.HeartbeatAnswer):
+            session.alive()
+            return
+        too_fast = session.count_message(now)
+        if too_fast:
+            self._do(too_fast)
+        elif isinstance(request, control.ControlFault):
+            self._fail(request)
+        else:
+            self._do(self._ask(session, request))
+
+    def _ask(self, session: Session, request: control.ControlRequest) -> list[Action]:
+        match request:
+            case control.Subscribe():
+                return session.subscribe(request.id, request.names)
+            case control.Unsubscribe():
+                return session.unsubscribe(request.id, request.names)
+            case control.ListSubscriptions():
+                return session.list_names(request.id)
+            case control.SetProperty():
+                return session.set_combined(request.id, request.value)
+            case control.GetProperty():
+                return session.get_combined(request.id)
+            case control.TopicRequest():
+                rows, stream = self._control, self._stream
+                kind = control.topic_kind(stream, rows, request.topic) if stream else "unknown"
+                adding = request.verb == "sub"
+                return session.change_topic(
+                    request.id, request.topic, kind, add=adding, limit=rows.topic_limit
+                )
+            case _:
+                return []
+
+    def pong_received(self, now: Micros) -> None:
+        """Any Pong is a sign of life, whatever it carries."""
+        self._session.alive()
+
+    def woken(self, now: Micros) -> None:
+        """Heartbeat, or a deadline."""
+        self._do(self._session.wake(now))
+
+    def subscription_ended(self, subscription: "Subscription", reason: "EndReason") -> None:
+        """A key is over: the dialect's notices, then silence."""
+        key = subscription.key
+        assert key is not None
+        dialect = self._sockets.gateway.dialects[key.key_space]
+        stream = subscription.stream.stream.partition(":")[0]
+        now = self._sockets.gateway.clock.now()
+        for notice in notices_for(dialect, stream, reason, subscription.name, now):
+            payload = notice.encode()
+            if subscription.events is None or frames.event_type(payload) in subscription.events:
+                self.push(subscription.variant.wrap(payload))
+        self._do(self._session.key_ended(subscription.name, revoked=reason == "revoked"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        super().connection_lost(exc)
+        if self._awaits_key:
+            self._awaits_key = False
+            self._sockets.release_without_key(self.address)
+
+    # What is to be done -----------------------------------------------------------------------------
+
+    def _do(self, actions: Sequence[Action]) -> None:
+        for action in actions:
+            self._do_one(action)
+        if self._awaits_key and not self._session.awaits_key:
+            self._awaits_key = False
+            self._sockets.release_without_key(self.address)
+        if not self._closing:
+            self.flush()
+            self._shared.pacer.wake_at(self, self._session.wake_at())
+
+    def _do_one(self, action: Action) -> None:
+        match action:
+            case Bind():
+                self._bind(action)
+            case Unbind():
+                for subscription in self._subscriptions(action.name):
+                    self._shared.cancel(subscription)
+            case Rewrap():
+                for subscription in self.subscriptions:
+                    subscription.variant = self._variant(subscription.name)
+            case SetTopics():
+                events = self._topic_events()
+                for subscription in self.subscriptions:
+                    subscription.events = events
+            case Close():
+                self.close(action.kind)
+            case Beat():
+                self._beat(action)
+            case _:
+                self._say(action)
+
+    def _bind(self, bind: Bind) -> None:
+        live = cast("LiveKey", bind.live)
+        stream = scoped_name(bind.candidate.stream, live.key.scope)
+        events = self._topic_events() if self._has_topics else bind.events
+        self._sockets.gateway.streams.subscribe(self, live, stream, self._variant(live.string), events)
+
+    def _say(self, action: Acknowledge | TellNames | TellCombined | Fail) -> None:
+        now = self._sockets.gateway.clock.now()
+        rows = self._control
+        if isinstance(action, Fail):
+            self._fail(control.ControlFault(action.kind, {"id": action.id, "name": action.name}))
+            return
+        if isinstance(action, TellNames):
+            text = control.render_names(rows, action.id, list(action.names), now)
+        elif isinstance(action, TellCombined):
+            text = control.render_property(rows, action.id, action.combined, now)
+        else:
+            text = control.render_ack(rows, action.id, now)
+        self.push(frames.encode_text(text, self._codec))
+
+    def _fail(self, fault: control.ControlFault) -> None:
+        text = control.render_control_fault(self._control, fault, self._sockets.gateway.clock.now())
+        if text is not None:
+            self.push(frames.encode_text(text, self._codec))
+            self.flush()
+
+    def _beat(self, beat: Beat) -> None:
+        heartbeat = beat.heartbeat
+        now = self._sockets.gateway.clock.now()
+        if heartbeat.kind == "protocol_ping":
+            self.push(frames.ws_frame(b"%d" % to_millis(now), _PING))
+        else:
+            text = control.render_heartbeat(heartbeat, os.urandom(16).hex(), now)
+            self.push(frames.encode_text(text, self._codec))
+
+    def close(self, kind: str) -> None:
+        """End the socket by its dialect's close table."""
+        row = self._candidate.dialect.close(kind)
+        if kind == "pong_timeout":
+            self._shared.metrics.sockets_unanswered += 1
+        self.close_with(row.code, row.reason, drop_queue=kind == "slow")
+
+    # What holds here --------------------------------------------------------------------------------
+
+    @property
+    def _candidate(self) -> SocketCandidate:
+        return cast("SocketCandidate", self._session.speaks_for)
+
+    @property
+    def _codec(self) -> frames.Codec:
+        return self._candidate.dialect.frames.codec
+
+    @property
+    def _control(self) -> Control:
+        candidate = self._candidate
+        return control.control_of(candidate.dialect, candidate.stream)
+
+    @property
+    def _stream(self) -> Stream | None:
+        return stream_of(self._candidate)
+
+    @property
+    def _has_topics(self) -> bool:
+        stream = self._stream
+        return stream is not None and bool(stream.topics)
+
+    def _topic_events(self) -> frozenset[str]:
+        stream = self._stream
+        wanted = self._session.topics
+        return (
+            frozenset(topic.event for topic in stream.topics if topic.name in wanted)
+            if stream
+            else frozenset()
+        )
+
+    def _variant(self, name: str) -> frames.Variant:
+        stream = self._stream
+        if stream is not None and stream.topics:
+            return self._sockets.by_topic(stream, self._codec)
+        return frames.combined(name, self._codec) if self._session.combined else _raw(self._codec)
+
+    def _subscriptions(self, name: str) -> "list[Subscription]":
+        return [subscription for subscription in self.subscriptions if subscription.name == name]
+
+
+def stream_of(candidate: SocketCandidate) -> Stream | None:
+    """The stream that keys bind to on this path, if any."""
+    streams = candidate.dialect.streams
+    return next((stream for stream in streams if stream.name == candidate.stream), None)

@@ -1,0 +1,309 @@
+"""An open WebSocket, server side: what comes in is parsed by `websockets`, what goes out is written as it is.
+
+Venue sockets and native ones are subclasses. Their frames arrive ready made; this file queues them, obeys the
+transport's back-pressure, and ends the connection as RFC 6455 section 7 asks for.
+"""
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Protocol
+
+from websockets.frames import BINARY, CONT, PONG, TEXT, CloseCode, Frame
+from websockets.protocol import OPEN, SERVER
+from websockets.protocol import Protocol as Parser
+
+from listenkey.base.clock import SECOND, Micros
+from listenkey.edge.bounds import Bounds
+from listenkey.edge.pacer import Pacer
+from listenkey.service.metrics import Metrics
+
+if TYPE_CHECKING:
+    from listenkey.service.outlet import EndReason, Outlet, Subscription
+
+# A frame takes some microseconds to parse, and the smallest has six bytes: this is how many are looked at
+# before the socket's bounds are.
+_SLICE: Final = 2048
+_EARLY_FLUSH: Final = 262_144
+_quiet: Final = logging.getLogger("listenkey.websocket")
+_quiet.setLevel(logging.CRITICAL)
+
+
+class Registry(Protocol):
+    """Who knows all open sockets."""
+
+    def register(self, outlet: "Outlet") -> None:
+        """A socket opened."""
+        ...
+
+    def unregister(self, outlet: "Outlet") -> None:
+        """A socket is gone."""
+        ...
+
+
+class Surroundings:
+    """What all sockets of the process share."""
+
+    def __init__(
+        self,
+        bounds: Bounds,
+        pacer: Pacer,
+        registry: Registry,
+        metrics: Metrics,
+        cancel: "Callable[[Subscription], None]",
+    ) -> None:
+        self.bounds = bounds
+        self.pacer = pacer
+        self.registry = registry
+        self.metrics = metrics
+        self.cancel = cancel
+        self._numbers = itertools.count(1)
+
+    def new_id(self) -> str:
+        """Id of a socket, unique while the process runs."""
+        return f"c{next(self._numbers)}"
+
+
+class WebSocket(asyncio.Protocol):
+    """One socket; an `Outlet`. Subclasses take messages and Pongs, wake by the pacer, and know the close
+    codes."""
+
+    __slots__ = (
+        "_closing",
+        "_drained",
+        "_frames",
+        "_message",
+        "_parser",
+        "_paused",
+        "_pending",
+        "_second",
+        "_shared",
+        "_transport",
+        "_waiting",
+        "address",
+        "id",
+        "opened_at",
+        "subscriptions",
+        "tick",
+    )
+
+    def __init__(
+        self, shared: Surroundings, transport: asyncio.Transport, address: str, opened_at: Micros
+    ) -> None:
+        self.id = shared.new_id()
+        self.address = address
+        self.opened_at = opened_at
+        self.subscriptions: list[Subscription] = []
+        self.tick = 0
+        self._shared = shared
+        self._transport = transport
+        self._parser: Parser | None = None
+        self._message: bytearray | None = None
+        self._pending: list[bytes] = []
+        self._waiting = 0
+        self._paused = False
+        self._drained: asyncio.Event | None = None
+        self._closing = False
+        self._second = 0
+        self._frames = 0
+
+    # What subclasses do -----------------------------------------------------------------------------
+
+    def message_received(self, message: str, now: Micros) -> None:
+        """A whole message; one that came in a binary frame was UTF-8."""
+        raise NotImplementedError
+
+    def pong_received(self, now: Micros) -> None:
+        """A Pong, asked for or not."""
+        raise NotImplementedError
+
+    def woken(self, now: Micros) -> None:
+        """The time has come that was asked for."""
+        raise NotImplementedError
+
+    def close(self, kind: str) -> None:
+        """End the socket, with the code and words that `kind` has here."""
+        raise NotImplementedError
+
+    def subscription_ended(self, subscription: "Subscription", reason: "EndReason") -> None:
+        """What a subscription hung on is gone."""
+        raise NotImplementedError
+
+    # Going out --------------------------------------------------------------------------------------
+
+    def push(self, data: bytes) -> None:
+        """Queue bytes. A reader that lets more than the bound wait is closed as slow."""
+        if self._closing:
+            return
+        self._pending.append(data)
+        self._waiting += len(data)
+        if self._paused:
+            if self._waiting > self._shared.bounds.queue_bytes:
+                self._shared.metrics.sockets_slow += 1
+                self.close("slow")
+        elif self._waiting > _EARLY_FLUSH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Give the transport what is queued, in one piece."""
+        if self._paused or not self._pending:
+            return
+        pending, self._pending = self._pending, []
+        self._waiting = 0
+        self._transport.write(pending[0] if len(pending) == 1 else b"".join(pending))
+
+    def queued_bytes(self) -> int:
+        """What the peer has not taken, as far as this process knows."""
+        return self._waiting + self._transport.get_write_buffer_size()
+
+    async def writable(self) -> None:
+        """Wait until the transport asks for more, or is gone."""
+        if self._paused and not self._closing:
+            if self._drained is None:
+                self._drained = asyncio.Event()
+            await self._drained.wait()
+
+    def pause_writing(self) -> None:
+        """The transport has enough for now."""
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        """The transport has room again."""
+        self._paused = False
+        self.flush()
+        if not self._paused:
+            self._wake_writers()
+
+    def _wake_writers(self) -> None:
+        if self._drained is not None:
+            self._drained.set()
+            self._drained = None
+
+    # Coming in --------------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes from the peer."""
+        now = self._shared.pacer.now()
+        for start in range(0, len(data), _SLICE):
+            parser = self._parser or self._make_parser()
+            if parser.eof_sent:
+                return
+            parser.receive_data(data[start : start + _SLICE])
+            for event in parser.events_received():
+                if isinstance(event, Frame) and not self._closing:
+                    self._frame_received(event, now)
+            self._answer(parser)
+
+    def _make_parser(self) -> Parser:
+        parser = Parser(SERVER, state=OPEN, max_size=self._shared.bounds.message_bytes, logger=_quiet)
+        self._parser = parser
+        return parser
+
+    def _frame_received(self, frame: Frame, now: Micros) -> None:
+        second = now // SECOND
+        if second != self._second:
+            self._second, self._frames = second, 0
+        self._frames += 1
+        if self._frames > self._shared.bounds.frames_per_second:
+            self.close("too_many_requests")
+        elif frame.opcode is TEXT or frame.opcode is BINARY:
+            if frame.fin:
+                self._take(frame.data, now)
+            else:
+                self._message = bytearray(frame.data)
+        elif frame.opcode is CONT and self._message is not None:
+            self._message += frame.data
+            if frame.fin:
+                message, self._message = self._message, None
+                self._take(message, now)
+        elif frame.opcode is PONG:
+            self.pong_received(now)
+
+    def _take(self, message: bytes | bytearray | memoryview, now: Micros) -> None:
+        try:
+            text = str(message, "utf-8")
+        except UnicodeDecodeError:
+            assert self._parser is not None
+            self._parser.fail(CloseCode.INVALID_DATA, "not UTF-8")
+            return
+        self.message_received(text, now)
+
+    def _answer(self, parser: Parser) -> None:
+        """Send what the parser has to say: Pongs, the echo of a Close, the Close of a failure."""
+        writes = parser.data_to_send()
+        if not writes:
+            return
+        ending = not writes[-1]
+        if self._closing:  # our own Close is out; all that can follow is the end
+            if ending:
+                self._transport.close()
+            return
+        for data in writes:
+            if data:
+                self.push(data)
+        if ending:
+            self._leave(failed=parser.close_rcvd is None)
+        else:
+            self.flush()
+
+    # Ending -----------------------------------------------------------------------------------------
+
+    def close_with(self, code: int, reason: str, *, drop_queue: bool = False) -> None:
+        """Send a Close, and wait a while for the peer's."""
+        if self._closing:
+            return
+        parser = self._parser or self._make_parser()
+        if parser.state is not OPEN:
+            return
+        parser.send_close(code, reason)
+        if drop_queue:
+            self._pending.clear()
+        self._pending += [data for data in parser.data_to_send() if data]
+        self._end_output()
+
+    def _leave(self, *, failed: bool) -> None:
+        """Both Closes are out, or the connection failed: the server is to end TCP first. After a failure the
+        peer may be sending still; ending with its bytes unread would reset the connection and swallow our
+        Close."""
+        self._end_output()
+        if failed and self._transport.can_write_eof():
+            self._transport.write_eof()
+        else:
+            self._transport.close()
+
+    def _end_output(self) -> None:
+        self._closing = True
+        for subscription in tuple(self.subscriptions):
+            self._shared.cancel(subscription)
+        self._message = None
+        if self._pending:
+            self._transport.write(b"".join(self._pending))
+            self._pending.clear()
+            self._waiting = 0
+        self._wake_writers()
+        pacer = self._shared.pacer
+        pacer.wake_at(self, pacer.now() + self._shared.bounds.closing)
+
+    def wake(self, now: Micros) -> None:
+        """The pacer's call."""
+        if self._closing:
+            self._transport.abort()
+        else:
+            self.woken(now)
+
+    def eof_received(self) -> None:
+        """The peer sends no more; the transport closes itself."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        self._closing = True
+        self._pending.clear()
+        self._waiting = 0
+        self._parser = self._message = None
+        shared = self._shared
+        shared.pacer.forget(self)
+        for subscription in tuple(self.subscriptions):
+            shared.cancel(subscription)
+        self._wake_writers()
+        shared.registry.unregister(self)
