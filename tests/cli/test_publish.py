@@ -1,6 +1,5 @@
 import io
 import json
-import os
 import subprocess
 import sys
 
@@ -110,10 +109,13 @@ def test_a_file_that_is_not_there_is_refused(command, stand_in):
 def test_standard_input_is_published_as_it_comes(stand_in, tmp_path):
     """An event of a pipe that stays open does not wait for the next one."""
     stand_in.answer(ACKED)
+    arguments = ("publish", "alice", "bingx-spot", "--admin", stand_in.url, "--token", "t")
     process = subprocess.Popen(
-        [*(sys.executable, "-m", "listenkey", "publish", "alice", "bingx-spot"), "--admin", stand_in.url],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path, env=os.environ | {"LISTENKEY_TOKEN": "t"},
-    )  # fmt: skip
+        [sys.executable, "-m", "listenkey", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=tmp_path,
+    )
     assert process.stdin is not None
     process.stdin.write(b'{"a":1}\n{"a":2')
     process.stdin.flush()

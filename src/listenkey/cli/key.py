@@ -5,7 +5,7 @@ import click
 from listenkey.cli.admin import AdminClient, calls_admin
 from listenkey.cli.output import json_option, print_items
 
-_COLUMNS = ("id", "account", "key_space", "api_key", "state", "created_at", "expires_at")
+_COLUMNS = ("id", "account", "key_space", "scope", "api_key", "state", "created_at", "expires_at")
 
 
 @click.group()
