@@ -127,7 +127,8 @@ class Store(Protocol):
         ...
 
     def add_api_key(self, api_key: ApiKey, now: Micros) -> "Future[ApiKey]":
-        """Keep an API key. Errors: `Refused("unknown_account")`, `Refused("api_key_exists")` (it is in use)."""
+        """Keep an API key.
+        Errors: `Refused("unknown_account")`, `Refused("api_key_exists")` where the key or id is in use."""
         ...
 
     def revoke_api_key(self, api_key_id: str, now: Micros) -> "Future[int]":
@@ -142,7 +143,7 @@ class Store(Protocol):
         ...
 
     def read_key_users(self, key_id: int) -> list[ApiKey]:
-        """The unrevoked API keys that created or extended a listen key."""
+        """The unrevoked API keys that created or extended a live listen key; none once it ended."""
         ...
 
     # Listen keys ----------------------------------------------------------------------------------
@@ -157,12 +158,13 @@ class Store(Protocol):
         ...
 
     def extend_key(self, request: KeyRequest) -> "Future[Changed | NotLive]":
-        """`core.keylife.extend`, committed. A key of another account, space or scope is not live."""
+        """`core.keylife.extend`, committed. A key of another account, space or scope is not live.
+        Errors: `Refused("unknown_api_key")` where the API key or account is gone by now."""
         ...
 
     def close_key(self, request: KeyRequest) -> "Future[Changed | NotLive]":
         """`core.keylife.close`, committed. Order: when the future is done, no event that was committed later
-        has been shown to the observer as one the key may carry."""
+        has been shown to the observer as one the key may carry. Errors: `Refused("unknown_api_key")`."""
         ...
 
     def close_key_by_id(self, key_id: int, now: Micros) -> "Future[Changed | NotLive]": ...
@@ -198,12 +200,15 @@ class Store(Protocol):
         self, submissions: Sequence[Submission], now: Micros
     ) -> "Future[list[Appended | NotAppended]]":
         """Journal events, answering each by itself, in order. Atomic: each event; all that were acked are
-        durable. Order: offsets of a stream follow the order of submission."""
+        durable. Order: offsets of a stream follow the order of submission; times never fall, an event gets
+        that of the one before it where `now` is earlier. Many events may take several commits: where one of those
+        fails the future does, though others went well. A full disk is no failure of the future: events that
+        found no room are answered `store_full`."""
         ...
 
     def read_journal(self, stream: StreamId, epoch: str | None = None) -> JournalView | None:
-        """The current epoch of a journal, made if need be (the one verb named `read_` that may write: a
-        journal gets its epoch when first looked at), or the past `epoch`; None where that is not kept."""
+        """The current epoch of a journal, which it has before its first event, or the past `epoch`; None
+        where that is not kept, and without the account."""
         ...
 
     def read_events(self, stream: StreamId, epoch: str, after: int, limit: int) -> list[Event]:
@@ -211,7 +216,9 @@ class Store(Protocol):
         ...
 
     def trim_journals(self, older_than: Micros, max_events: int, now: Micros) -> "Future[int]":
-        """Forget events that are too old or too many for one journal; how many. Heads and epochs stay."""
+        """Forget events older than `older_than`, and those of a journal beyond its newest `max_events`; how
+        many. Heads and epochs stay. An event's id is known as long as the event, and for 24 h at least. Also
+        forgets what went with removed accounts, and keys and bans that were over 30 days ago."""
         ...
 
     # Limits ---------------------------------------------------------------------------------------

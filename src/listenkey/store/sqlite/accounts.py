@@ -94,10 +94,10 @@ def add_api_key(tx: Transaction, api_key: ApiKey) -> ApiKey:
     return api_key
 
 
-def revoke_api_key(tx: Transaction, api_key_id: str, now: Micros) -> list[EndedKey]:
-    """Remove an API key and close the keys that nobody else created or extended."""
-    tx.db.execute("DELETE FROM api_key WHERE id = ?", (api_key_id,))
-    if not tx.db.changes():
+def revoke_api_key(tx: Transaction, api_key_id: str, now: Micros) -> int:
+    """Remove an API key and close the keys that nobody else created or extended; the id of its account."""
+    removed = tx.db.rows("DELETE FROM api_key WHERE id = ? RETURNING account", (api_key_id,))
+    if not removed:
         raise Refused("there is no such API key", "see `apikey list`", code="unknown_api_key")
     held = keys.select(
         tx.db,
@@ -106,7 +106,8 @@ def revoke_api_key(tx: Transaction, api_key_id: str, now: Micros) -> list[EndedK
         (api_key_id,),
     )
     tx.db.execute("DELETE FROM key_user WHERE api_key = ?", (api_key_id,))
-    return keys.revoke(tx, held, now)
+    keys.revoke(tx, held, now)
+    return int(removed[0][0])
 
 
 def _select_api_keys(db: Database, where: str, values: Sequence[Value]) -> list[ApiKey]:

@@ -3,20 +3,18 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 import apsw
 
 from listenkey.base.errors import Refused, StoreError, StoreForeign
 from listenkey.store.sqlite.database import Database, connect, translate
+from listenkey.store.sqlite.epochs import start_new_epochs
 from listenkey.store.sqlite.indexing import index_at_start
 from listenkey.store.sqlite.lock import STORE_FILE, FolderLock, make_folder, unwritable
-from listenkey.store.sqlite.reading import start_new_epochs
 from listenkey.store.sqlite.schema import check_sound, identify, make_private, migrate
 from listenkey.store.sqlite.small import read_setting
 from listenkey.store.sqlite.transaction import Memory, Transaction
-
-ReadSetting: TypeAlias = Callable[[str], bytes | None]
 
 _PART: Final = ".part"
 
@@ -64,16 +62,17 @@ def _copy(source: Path, part: Path, vfs: str | None = None) -> None:
 
 
 def restore(
-    backup: Path, folder: Path, check_secret: Callable[[ReadSetting], None], *, force: bool = False
+    backup: Path, folder: Path, *, setting: str, check: Callable[[bytes], None], force: bool = False
 ) -> None:
     """Put a backup in the place of a folder's store, with a new epoch for each journal: what happened after
     the backup was taken is no part of its history.
 
-    `check_secret` is handed a function that reads the backup's settings, and raises where the master secret
-    at hand does not fit. Errors: its own; `Refused("store_exists")` where there is a store and no `force`;
+    `check` is handed the value of `setting` in the backup and raises where the master secret at hand does not
+    fit it; a store that never had a secret has none.
+    Errors: those of `check`; `Refused("store_exists")` where there is a store and no `force`;
     `StoreForeign` for a file that is no backup; `StoreDamaged`, `StoreLocked`, `StoreReadOnly`, `StoreFull`.
     """
-    _check_backup(backup, check_secret)
+    _check_backup(backup, setting, check)
     make_folder(folder)
     with FolderLock(folder):
         path = folder / STORE_FILE
@@ -96,7 +95,7 @@ def restore(
             part.unlink(missing_ok=True)
 
 
-def _check_backup(backup: Path, check_secret: Callable[[ReadSetting], None]) -> None:
+def _check_backup(backup: Path, setting: str, check: Callable[[bytes], None]) -> None:
     if not backup.is_file():
         raise StoreError(f"there is no file {backup}", "name a file that `store backup` wrote")
     try:
@@ -111,7 +110,9 @@ def _check_backup(backup: Path, check_secret: Callable[[ReadSetting], None]) -> 
                     f"{backup} is not a backup of listenkey", "name a file that `store backup` wrote"
                 )
             check_sound(db, backup, whole=True)
-            check_secret(lambda name: read_setting(db, name))
+            value = read_setting(db, setting)
+            if value is not None:
+                check(value)
         finally:
             db.close()
     except apsw.Error as error:
@@ -128,7 +129,7 @@ def _begin_anew(part: Path) -> None:
         tx.begin()
         try:
             index_at_start(tx)
-            start_new_epochs(db, memory.journal_id)
+            start_new_epochs(db, memory)
             db.execute("DELETE FROM meta WHERE name = 'backup'")
             db.write_meta("clean", 1)
             tx.commit()

@@ -1,7 +1,7 @@
 """A journal as both threads see it, and how a run of it is written down.
 
-`Journal` objects are made on the event loop's thread, which alone gives out epochs; the writer gives them
-rows. Each field belongs to one thread, as said beside it.
+`Journal` objects are made on the event loop's thread; the writer gives them rows. Each field belongs to one
+thread, as said beside it.
 """
 
 import sys
@@ -21,7 +21,6 @@ class Journal:
 
     __slots__ = (
         "account",
-        "asked",
         "epoch",
         "head",
         "id",
@@ -40,13 +39,11 @@ class Journal:
         self.stream = stream
         self.epoch = epoch
 
-        # The event loop's: what was notified; `tail` has the rows of the offsets above `indexed`. `asked`
-        # says that the writer was asked to give it a row.
+        # The event loop's: what was notified; `tail` has the rows of the offsets above `indexed`.
         self.head = head
         self.oldest = oldest
         self.indexed = head
         self.tail = array("q")
-        self.asked = False
 
         # The writer's: the journal's row (0 until it has one), the offset to give out next, and the rows of
         # the committed events that no run holds yet.

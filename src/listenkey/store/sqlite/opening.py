@@ -7,17 +7,15 @@ from typing import Final
 
 import apsw
 
-from listenkey.base.errors import StoreError
 from listenkey.store.sqlite.checkpoint import Checkpointer
 from listenkey.store.sqlite.database import Database, Durability, Reader, configure, connect, translate
+from listenkey.store.sqlite.epochs import start_new_epochs
 from listenkey.store.sqlite.indexing import index_at_start
 from listenkey.store.sqlite.lock import RESERVE_FILE, STORE_FILE, FolderLock, make_folder
-from listenkey.store.sqlite.reading import start_new_epochs
 from listenkey.store.sqlite.reserve import RESERVE_BYTES, Reserve
 from listenkey.store.sqlite.schema import check_sound, identify, make_private, migrate
 from listenkey.store.sqlite.store import SqliteStore
 from listenkey.store.sqlite.transaction import Memory, Transaction
-from listenkey.store.sqlite.verify import verify
 from listenkey.store.sqlite.writer import Writer
 
 WRITER_CACHE_KIB: Final = 65_536
@@ -84,7 +82,7 @@ def take_up(db: Database, durability: Durability) -> Memory:
     try:
         index_at_start(tx)
         if not db.read_meta("clean", 1) and db.read_meta("relaxed"):
-            memory.journal_id = start_new_epochs(db, memory.journal_id)
+            start_new_epochs(db, memory)
         db.write_meta("clean", 0)
         db.write_meta("relaxed", int(durability == "relaxed"))
         tx.commit()
@@ -100,18 +98,3 @@ def _translated(path: Path) -> Iterator[None]:
         yield
     except apsw.Error as error:
         raise translate(error, path) from error
-
-
-def verify_folder(folder: Path) -> Iterator[str]:
-    """What is wrong with the store of a data folder that nobody runs; nothing of it is changed.
-    Errors: `StoreLocked`, `StoreForeign`, `StoreDamaged`, `StoreError` where there is none."""
-    path = folder / STORE_FILE
-    if not path.exists():
-        raise StoreError(f"{folder} has no store", "name the data folder of one")
-    with FolderLock(folder), _translated(path):
-        db = connect(path, "full")
-        try:
-            identify(db, path)
-            yield from verify(db)
-        finally:
-            db.close()

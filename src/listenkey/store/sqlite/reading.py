@@ -1,28 +1,27 @@
 """Journals as the event loop's thread reads them: what was notified, never less and never with a hole."""
 
-import secrets
 from collections.abc import Sequence
 
 from listenkey.base.errors import StoreDamaged
-from listenkey.base.ids import encode
 from listenkey.core.position import JournalView
 from listenkey.core.records import Event, StreamId
 from listenkey.store.sqlite.database import Database
+from listenkey.store.sqlite.epochs import first_epoch
 from listenkey.store.sqlite.journal import Journal, unpack
 
-_EPOCH_BYTES = 5
 _TRIES = 3
 
 
 class Journals:
     """All journals that were asked for since the start; the rest is in the file."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, incarnation: bytes) -> None:
         self._db = db
+        self._incarnation = incarnation
         self._known: dict[int, dict[str, Journal]] = {}
 
     def find(self, account: int, stream: str) -> Journal | None:
-        """The current journal of a stream, under a new epoch where it has none; None without the account."""
+        """The current journal of a stream, or one without events; None without the account."""
         streams = self._known.get(account)
         journal = None if streams is None else streams.get(stream)
         if journal is None:
@@ -39,7 +38,9 @@ class Journals:
             " WHERE account = ? AND stream = ? AND state = 'current'",
             (account, stream),
         )
-        return Journal(account, stream, *(rows[0] if rows else (new_epoch(self._db, account, stream),)))
+        if rows:
+            return Journal(account, stream, *rows[0])
+        return Journal(account, stream, first_epoch(self._incarnation, account, stream))
 
     def forget_account(self, account: int) -> None:
         """An account was removed."""
@@ -130,31 +131,3 @@ class Journals:
                 "SELECT offset, time, payload FROM log WHERE seq = ?", [(seq,) for seq in seqs]
             )
         return [Event(*row) for row in rows]
-
-
-def new_epoch(db: Database, account: int, stream: str) -> str:
-    """An epoch that the stream has not had, as far as it is kept."""
-    while True:
-        epoch = encode(secrets.token_bytes(_EPOCH_BYTES))
-        if not db.rows(
-            "SELECT 1 FROM journal WHERE account = ? AND stream = ? AND epoch = ?", (account, stream, epoch)
-        ):
-            return epoch
-
-
-def start_new_epochs(db: Database, journal_id: int) -> int:
-    """Let no journal continue its history. Wants all events indexed, and the last id that a journal's row was
-    given; returns what that is now."""
-    rows = db.rows("SELECT id, account, stream, head FROM journal WHERE state = 'current'")
-    for row, account, stream, head in rows:
-        epoch = new_epoch(db, account, stream)
-        if head == 0:
-            db.execute("UPDATE journal SET epoch = ? WHERE id = ?", (epoch, row))
-            continue
-        db.execute("UPDATE journal SET state = 'past' WHERE id = ?", (row,))
-        journal_id += 1
-        db.execute(
-            "INSERT INTO journal VALUES(?, ?, ?, ?, 'current', 0, 1, 1)", (journal_id, account, stream, epoch)
-        )
-    db.write_meta("journal_id", journal_id)
-    return journal_id

@@ -17,7 +17,8 @@ APPLICATION_ID: Final = 0x6C6B6579
 """`lkey` in the file's header says whose file it is."""
 
 _FIRST: Final = """
-CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE meta(name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO meta VALUES('incarnation', randomblob(16));
 CREATE TABLE setting(name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
 
 -- A removed account stays as a row, so that its ended keys can still say whose they were.
@@ -82,7 +83,7 @@ CREATE TABLE reservation(
 CREATE INDEX reservation_end ON reservation(window_end);
 CREATE TABLE ban(
     id TEXT PRIMARY KEY, bucket TEXT NOT NULL, dialect TEXT NOT NULL, since INTEGER NOT NULL,
-    until INTEGER NOT NULL, strikes INTEGER NOT NULL
+    until INTEGER NOT NULL, strikes INTEGER NOT NULL, code INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE token(
     id TEXT PRIMARY KEY, scope TEXT NOT NULL, digest BLOB NOT NULL, created_at INTEGER NOT NULL

@@ -40,14 +40,16 @@ def select_reservations(db: Database, now: Micros) -> list[Reservation]:
 def put_ban(tx: Transaction, ban: Ban) -> None:
     """Keep a ban, or what became of it."""
     tx.db.execute(
-        "INSERT OR REPLACE INTO ban VALUES(?, ?, ?, ?, ?, ?)",
-        (ban.id, ban.bucket, ban.dialect, ban.since, ban.until, ban.strikes),
+        "INSERT OR REPLACE INTO ban VALUES(?, ?, ?, ?, ?, ?, ?)",
+        (ban.id, ban.bucket, ban.dialect, ban.since, ban.until, ban.strikes, ban.code),
     )
 
 
 def lift_ban(tx: Transaction, ban_id: str) -> Ban:
     """Forget a ban."""
-    rows = tx.db.rows("DELETE FROM ban WHERE id = ? RETURNING *", (ban_id,))
+    rows = tx.db.rows(
+        "DELETE FROM ban WHERE id = ? RETURNING id, bucket, dialect, since, until, strikes, code", (ban_id,)
+    )
     if not rows:
         raise Refused("there is no such ban", "see `ban list`", code="unknown_ban")
     return Ban(*rows[0])
@@ -56,7 +58,8 @@ def lift_ban(tx: Transaction, ban_id: str) -> Ban:
 def select_bans(db: Database) -> list[Ban]:
     """All bans, past ones too."""
     return [
-        Ban(*row) for row in db.rows("SELECT id, bucket, dialect, since, until, strikes FROM ban ORDER BY id")
+        Ban(*row)
+        for row in db.rows("SELECT id, bucket, dialect, since, until, strikes, code FROM ban ORDER BY id")
     ]
 
 

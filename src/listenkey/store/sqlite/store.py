@@ -27,7 +27,6 @@ from listenkey.store.sqlite.append import append, refuse_all
 from listenkey.store.sqlite.backup import write_backup
 from listenkey.store.sqlite.checkpoint import Checkpointer
 from listenkey.store.sqlite.database import Reader
-from listenkey.store.sqlite.journal import Journal
 from listenkey.store.sqlite.lock import FolderLock
 from listenkey.store.sqlite.reading import Journals
 from listenkey.store.sqlite.transaction import Memory, Transaction, tell
@@ -62,7 +61,7 @@ class SqliteStore:
         self._memory = memory
         self._time = memory.time
         self._counts = dict(memory.counts)
-        self._journals = Journals(reader)
+        self._journals = Journals(reader, memory.incarnation)
         self._checkpointer = checkpointer
         self._writer = make_writer(self._deliver)
         self._loop: AbstractEventLoop | None = None
@@ -164,7 +163,7 @@ class SqliteStore:
         """Keep an API key."""
         return self._submit(lambda tx: accounts.add_api_key(tx, api_key), now)
 
-    def revoke_api_key(self, api_key_id: str, now: Micros) -> "Future[list[EndedKey]]":
+    def revoke_api_key(self, api_key_id: str, now: Micros) -> "Future[int]":
         """Remove an API key and close the live keys that it alone created or extended."""
         return self._submit(lambda tx: accounts.revoke_api_key(tx, api_key_id, now), now)
 
@@ -263,14 +262,10 @@ class SqliteStore:
         )
 
     def read_journal(self, stream: StreamId, epoch: str | None = None) -> JournalView | None:
-        """The current epoch of a journal, made if need be, or the past `epoch`."""
+        """The current epoch of a journal, or the past `epoch`."""
         journal = self._journals.find(stream.account_id, stream.stream)
         if journal is None:
             return None
-        if not journal.asked:
-            journal.asked = True
-            if not journal.id and not self._closed:
-                self._writer.submit(Work(partial(_ensure, journal), 0, None))
         if epoch is None or epoch == journal.epoch:
             return journal.view()
         return self._journals.view_past(stream, epoch)
@@ -339,7 +334,3 @@ class SqliteStore:
 
 async def _join(parts: "Sequence[Future[list[Appended | NotAppended]]]") -> list[Appended | NotAppended]:
     return [answer for part in await asyncio.gather(*parts) for answer in part]
-
-
-def _ensure(journal: Journal, tx: Transaction) -> None:
-    tx.ensure(journal)

@@ -48,6 +48,7 @@ class Memory:
         self.journal_id: int = max(
             db.value("SELECT coalesce(max(id), 0) FROM journal"), db.read_meta("journal_id")
         )
+        self.incarnation: bytes = db.value("SELECT value FROM meta WHERE name = 'incarnation'")
         self.unindexed: dict[Journal, None] = {}
         self.removed: set[int] = set()
         self.counts: dict[KeyState, int] = {"active": 0, "closed": 0, "expired": 0}
