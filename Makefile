@@ -14,7 +14,7 @@ ARGS ?=
 # What `make test` leaves to the targets below it.
 SHORT := not soak and not every_client
 
-.PHONY: help serve test test-clients soak bench lint format types contracts tidy gen coverage lock clean
+.PHONY: help serve clients test test-clients soak bench lint format types contracts tidy gen coverage lock clean
 
 help:
 	@echo "make serve         set up and serve a demo account; ARGS= for more options"
@@ -36,10 +36,14 @@ help:
 serve: .venv/.server
 	@exec $(BIN)/listenkey serve --demo $(ARGS)
 
-test: .venv/.dev lint types contracts tidy
+# Published clients, each in an environment of its own below .venv-clients; does nothing when all is there.
+clients: .venv/.dev
+	@$(BIN)/python tests/clients/setup
+
+test: clients lint types contracts tidy
 	@exec $(BIN)/python -m pytest -m "$(SHORT)" $(ARGS)
 
-test-clients: .venv/.dev
+test-clients: clients
 	@exec $(BIN)/python -m pytest tests/clients -m "not soak" $(ARGS)
 
 soak: .venv/.dev
@@ -70,7 +74,7 @@ tidy: .venv/.dev
 gen: .venv/.dev
 	@$(BIN)/python -m tools.gen
 
-coverage: .venv/.dev
+coverage: clients
 	@$(BIN)/coverage run -m pytest -m "$(SHORT)" $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
@@ -83,4 +87,4 @@ lock:
 			--no-emit-index-url --upgrade $$name.in --output-file $$name.txt || exit 1; done
 
 clean:
-	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis htmlcov .coverage*
+	@rm -rf .venv .venv-clients build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis htmlcov .coverage*

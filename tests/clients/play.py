@@ -63,6 +63,11 @@ class Play:
         self._until(lambda: len(self.events) >= count, f"give event {count}")
         return [*self.events]
 
+    def wait_for_last(self, event: Any) -> list[Any]:
+        """Wait until this event came; returns what came, in between and before."""
+        self._until(lambda: event in self.events, f"give {event}")
+        return [*self.events]
+
     def leave(self) -> list[Any]:
         """End the driver, which must go without an error; returns all events that it ever gave."""
         assert self._process.stdin is not None

@@ -1,0 +1,119 @@
+"""What befalls a client in the middle of its stream: the gateway restarts, the key runs out, time goes by."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.clients.cast import CAST, Client
+from tests.clients.events import round_of
+from tests.clients.stage import Account, handed, start
+from tests.support.gateway import Gateway
+
+USDM = "binance-usdm"
+
+
+def by_name(name: str) -> Client:
+    """A client of the cast."""
+    return next(client for client in CAST if client.name == name)
+
+
+@pytest.mark.parametrize("kill", [False, True], ids=["stopped", "killed"])
+@pytest.mark.parametrize("name", ["python-binance", "binance-js"])
+def test_a_restart_in_the_middle(name: str, kill: bool) -> None:
+    """The client reconnects by its own means, with the key that it had, and goes on."""
+    client = by_name(name)
+    with Gateway(limits=None) as gateway:
+        account = Account(gateway, "restarted")
+        with start(client, USDM, account, gateway.venue) as play:
+            play.opened()
+            account.await_subscription(USDM)
+            account.publish(USDM, round_of(USDM, 1))
+            seen = handed(client, round_of(USDM, 1))
+            play.wait_for(len(seen))
+            key = account.listen_key()
+
+            gateway.restart(kill=kill)
+            account.await_subscription(USDM)
+            assert account.listen_key()["id"] == key["id"]
+            account.publish(USDM, round_of(USDM, 2))
+            seen += handed(client, round_of(USDM, 2))
+            # python-binance tells its handler of the disconnect, as an event of the type `error`.
+            events = play.wait_for_last(seen[-1])
+            assert [event for event in events if event["e"] != "error"] == seen
+
+
+@pytest.fixture(scope="module")
+def brief(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway whose keys live three seconds."""
+    file = tmp_path_factory.mktemp("brief") / "listenkey.toml"
+    file.write_text("[dialect.binance-usdm]\nlifetime_seconds = 3\n", encoding="ascii")
+    with Gateway(limits=None, args=["--config", str(file)]) as running:
+        yield running
+
+
+def test_a_key_that_runs_out(brief: Gateway) -> None:
+    """The client is told at the right time and hears nothing more by the key."""
+    client = by_name("binance-api-node")
+    account = Account(brief, "runs-out")
+    with start(client, USDM, account, brief.venue) as play:
+        play.opened()
+        account.await_subscription(USDM)
+        account.publish(USDM, round_of(USDM, 1))
+        seen = handed(client, round_of(USDM, 1))
+        *events, notice = play.wait_for(len(seen) + 1)
+        told = time.time_ns() // 1_000_000
+        assert events == seen
+        assert notice["e"] == "listenKeyExpired"
+        key = account.listen_key()
+        assert key["state"] == "expired"
+        assert key["expires_at"] <= told <= key["expires_at"] + 1000
+        account.publish(USDM, round_of(USDM, 2))
+        time.sleep(0.3)
+        assert play.leave() == [*seen, notice]
+
+
+def test_a_client_that_makes_a_new_key_when_told(brief: Gateway) -> None:
+    """One of the clients renews by itself: told that its key ran out, it makes another and goes on."""
+    client = by_name("binance-js")
+    account = Account(brief, "renews")
+    with start(client, USDM, account, brief.venue) as play:
+        play.opened()
+        account.await_subscription(USDM)
+        (notice,) = play.wait_for(1)
+        assert notice["e"] == "listenKeyExpired"
+        while (states := sorted(key["state"] for key in brief.listen_keys(account.name))) == ["expired"]:
+            time.sleep(0.05)
+        assert states == ["active", "expired"]
+        account.await_subscription(USDM)
+        account.publish(USDM, round_of(USDM, 1))
+        seen = handed(client, round_of(USDM, 1))
+        assert [event for event in play.wait_for_last(seen[-1]) if event["e"] != notice["e"]] == seen
+
+
+@pytest.mark.every_client
+@pytest.mark.timeout(300)
+def test_every_heartbeat_is_answered(tmp_path: Path) -> None:
+    """All clients at once, for longer than the venues wait, where who does not answer is cut off."""
+    file = tmp_path / "listenkey.toml"
+    file.write_text("[heartbeat]\nenforce = true\n", encoding="ascii")
+    with Gateway(limits=None, args=["--config", str(file)]) as gateway, ExitStack() as stack:
+        plays = []
+        for client in CAST:
+            account = Account(gateway, client.name)
+            play = stack.enter_context(start(client, client.streams[-1], account, gateway.venue))
+            plays.append((client, account, play))
+        for client, account, play in plays:
+            play.opened()
+            account.await_subscription(client.streams[-1])
+        opened = {connection["id"] for connection in gateway.admin_items("/v1/connections")}
+        time.sleep(85)  # spot: a Ping every 20 s, cut after 60; BingX: every 5 s, cut after 30
+        assert {connection["id"] for connection in gateway.admin_items("/v1/connections")} == opened
+        for client, account, play in plays:
+            stream = client.streams[-1]
+            account.publish(stream, round_of(stream, 1))
+            assert play.wait_for(len(handed(client, round_of(stream, 1)))) == handed(
+                client, round_of(stream, 1)
+            )
