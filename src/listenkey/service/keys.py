@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+from asyncio import Future
+from collections.abc import Callable
 
 import msgspec
 import structlog
@@ -146,8 +148,14 @@ class Keys:
                 wait = _LONGEST_NAP
             await asyncio.sleep(wait / SECOND)
 
-    async def give_grace(self, jump: Jump) -> None:
+    async def give_grace(self, jump: Jump, follow: Callable[[], None]) -> None:
         """The wall clock leapt ahead: keys that it would expire live a minute more, on record."""
-        moved = await self._store.grant_grace(jump.after, jump.after + GRACE, jump.before)
+        moved = await self._grant_grace(jump)
+        follow()
+        # Keys that were made meanwhile carry the time before the leap. Nothing submitted from here on does.
+        moved += await self._grant_grace(jump)
         self._metrics.clock_jumps += 1
         _log.warning("clock_jumped", seconds=(jump.after - jump.before) // SECOND, keys_given_grace=moved)
+
+    def _grant_grace(self, jump: Jump) -> "Future[int]":
+        return self._store.grant_grace(jump.after, jump.after + GRACE, jump.before)
