@@ -297,10 +297,8 @@ class Session:
         add: bool,
         limit: int,
     ) -> list[Action]:
-        """Add or drop a topic of the stream, of which `limit` may be had; 0 for any number. Market data
-        topics are acknowledged and silent. Where nothing hangs on topics, everything is acknowledged."""
-        if self._active[0].path.control == "acks":
-            return [Acknowledge(request_id)]
+        """Add or drop a topic of the stream, of which `limit` may be had; 0 for any number. Market data topics
+        are acknowledged and silent."""
         if kind == "unknown":
             return [Fail("topic_unknown", request_id, name)]
         topics = self._topics | {name} if add else self._topics - {name}

@@ -1,7 +1,7 @@
 """The opening handshake of a WebSocket (RFC 6455 section 4.2), on a request that is parsed already.
 
 No extension and no subprotocol is agreed to: event frames are built once and written to every socket as they
-are. """
+are."""
 
 import binascii
 from base64 import b64encode

@@ -148,7 +148,8 @@ class HttpProtocol(HttpToolsProtocol):
         if not self._in_head and not self._ended and not self._receiving():
             self.deadline = _NEVER
 
-    # `cycle`, uvicorn's state of one request and its answer, is None until the first one: its type does not say so.
+    # `cycle`, uvicorn's state of one request and its answer, is None until the first one: its type does not
+    # say so.
 
     def _cycle(self) -> RequestResponseCycle | None:
         return self.cycle

@@ -70,6 +70,7 @@ class WebSocket(asyncio.Protocol):
     codes."""
 
     __slots__ = (
+        "_binary",
         "_closing",
         "_drained",
         "_frames",
@@ -100,6 +101,7 @@ class WebSocket(asyncio.Protocol):
         self._transport = transport
         self._parser: Parser | None = None
         self._message: bytearray | None = None
+        self._binary = False
         self._pending: list[bytes] = []
         self._waiting = 0
         self._paused = False
@@ -208,6 +210,7 @@ class WebSocket(asyncio.Protocol):
         if self._frames > self._shared.bounds.frames_per_second:
             self.close("too_many_requests")
         elif frame.opcode is TEXT or frame.opcode is BINARY:
+            self._binary = frame.opcode is BINARY
             if frame.fin:
                 self._take(frame.data, now)
             else:
@@ -224,8 +227,11 @@ class WebSocket(asyncio.Protocol):
         try:
             text = str(message, "utf-8")
         except UnicodeDecodeError:
-            assert self._parser is not None
-            self._parser.fail(CloseCode.INVALID_DATA, "not UTF-8")
+            if self._binary:
+                self.close("not_text")
+            else:
+                assert self._parser is not None
+                self._parser.fail(CloseCode.INVALID_DATA, "not UTF-8")
             return
         self.message_received(text, now)
 
@@ -250,8 +256,12 @@ class WebSocket(asyncio.Protocol):
     # Ending -----------------------------------------------------------------------------------------
 
     def close_with(self, code: int, reason: str, *, drop_queue: bool = False) -> None:
-        """Send a Close, and wait a while for the peer's."""
+        """Send a Close, and wait a while for the peer's. The code 1006 stands for an end without one."""
         if self._closing:
+            return
+        if code == CloseCode.ABNORMAL_CLOSURE:
+            self._closing = True
+            self._transport.abort()
             return
         parser = self._parser or self._make_parser()
         if parser.state is not OPEN:
