@@ -58,6 +58,9 @@ def split_around(template: str, place: str) -> tuple[bytes, bytes]:
 def _json_inside(value: object) -> str:
     if isinstance(value, bytes):
         return value.decode()
-    if isinstance(value, str):
+    if not isinstance(value, str):
+        return _encode(value).decode()
+    try:
         return _encode(value).decode()[1:-1]
-    return _encode(value).decode()
+    except UnicodeEncodeError:  # half a surrogate pair, from bytes that were no UTF-8
+        return _encode(value.encode("utf-8", "replace").decode()).decode()[1:-1]

@@ -206,9 +206,9 @@ def _parse_topic(text: str) -> ControlRequest:
         return frame
     if not isinstance(frame, dict) or "ping" in frame:
         return Junk()
-    answered = frame.get("pong")
-    if isinstance(answered, str):
-        return HeartbeatAnswer(answered)
+    if "pong" in frame:
+        answered = frame["pong"]
+        return HeartbeatAnswer(answered if isinstance(answered, str) else "")
     topic = frame.get("dataType")
     if topic is not None and not isinstance(topic, str):
         return Junk()

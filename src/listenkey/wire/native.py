@@ -60,7 +60,10 @@ def sse(kind: Kind, data: bytes, at: Position | None = None) -> bytes:
 
 def event_text(epoch: str, event: Event) -> bytes:
     """An event as a server-sent event."""
-    return sse("event", event_json(epoch, event), Position(epoch, event.offset))
+    data = event_json(epoch, event)
+    if b"\n" in data or b"\r" in data:
+        return sse("event", data, Position(epoch, event.offset))
+    return b"id: %b:%d\nevent: event\ndata: %b\n\n" % (epoch.encode(), event.offset, data)
 
 
 def position_text(position: Position, now: Micros) -> bytes:

@@ -58,8 +58,8 @@ def payloads(auth: Auth, request: Request, parameters: dict[str, str]) -> tuple[
     if auth.signature_payload == "query_then_body":
         return (as_sent,)
     pairs = sorted(pair for pair in parameters.items() if pair[0] != auth.signature_parameter)
-    by_name = "&".join(f"{name}={value}" for name, value in pairs).encode()
-    return tuple(dict.fromkeys((as_sent, unquote_plus(as_sent.decode("utf-8", "replace")).encode(), by_name)))
+    by_name = "&".join(f"{name}={value}" for name, value in pairs).encode("utf-8", "replace")
+    return tuple(dict.fromkeys((as_sent, _decode(as_sent).encode("utf-8", "replace"), by_name)))
 
 
 def _decode(piece: bytes) -> str:

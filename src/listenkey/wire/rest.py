@@ -84,10 +84,10 @@ def _read_scope(dialect: Dialect, operation: Operation, parameters: dict[str, st
         return Fault("symbol_missing", {"parameter": name})
     if not symbol:
         return Fault("parameter_empty", {"parameter": name})
-    symbol = symbol.upper()
-    if not _pattern(dialect.key_space.symbol_pattern).fullmatch(symbol):
+    upper = symbol.upper() if symbol.isascii() else ""
+    if not _pattern(dialect.key_space.symbol_pattern).fullmatch(upper):
         return Fault("symbol_unknown", {"parameter": name})
-    return symbol
+    return upper
 
 
 def _read_listen_key(
