@@ -54,37 +54,37 @@ WINDOW = 480 * SECOND
 
 def test_errors_count_within_their_window_only():
     """An error counts for as long as the window is, and not a microsecond more."""
-    counter = ErrorCounter()
-    assert counter.count(0, WINDOW) == 1
-    assert counter.count(WINDOW - 1, WINDOW) == 2
-    assert counter.count(WINDOW, WINDOW) == 2
-    assert counter.count(2 * WINDOW, WINDOW) == 1
+    counter = ErrorCounter(WINDOW)
+    assert counter.count(0) == 1
+    assert counter.count(WINDOW - 1) == 2
+    assert counter.count(WINDOW) == 2
+    assert counter.count(2 * WINDOW) == 1
 
 
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=60), st.integers(1, 30))
 def test_counting_agrees_with_counting_by_hand(steps, window):
     """At every error the answer is how many there were in the window that ends with it."""
-    counter, times, now = ErrorCounter(), [], 0
+    counter, times, now = ErrorCounter(window), [], 0
     for step in steps:
         now += step
         times.append(now)
-        assert counter.count(now, window) == sum(1 for time in times if time > now - window)
-    assert counter.is_over(now + window, window)
-    assert not counter.is_over(now + window - 1, window)
+        assert counter.count(now) == sum(1 for time in times if time > now - window)
+    assert counter.is_over(now + window)
+    assert not counter.is_over(now + window - 1)
 
 
 def test_after_a_penalty_the_count_begins_anew():
     """The next penalty takes as many errors as the first."""
-    counter = ErrorCounter()
+    counter = ErrorCounter(WINDOW)
     for time in range(21):
-        counter.count(time, WINDOW)
+        counter.count(time)
     counter.clear()
-    assert counter.count(30, WINDOW) == 1
+    assert counter.count(30) == 1
 
 
 def test_a_cleared_counter_is_over():
     """The upkeep that follows a penalty must find nothing to keep, and must not stumble over it."""
-    counter = ErrorCounter()
-    counter.count(0, WINDOW)
+    counter = ErrorCounter(WINDOW)
+    counter.count(0)
     counter.clear()
-    assert counter.is_over(0, WINDOW)
+    assert counter.is_over(0)

@@ -40,21 +40,22 @@ def next_strike(strikes: int, last_until: Micros, now: Micros, rules: BanRules) 
 class ErrorCounter:
     """Times of one error code of one caller, as far as they can still matter."""
 
-    __slots__ = ("_times",)
+    __slots__ = ("_times", "_window")
 
-    def __init__(self) -> None:
+    def __init__(self, window: Micros) -> None:
+        self._window = window
         self._times: deque[Micros] = deque()
 
-    def count(self, now: Micros, window: Micros) -> int:
+    def count(self, now: Micros) -> int:
         """Record one more; how many there were within the window, this one included."""
         self._times.append(now)
-        while self._times[0] <= now - window:
+        while self._times[0] <= now - self._window:
             self._times.popleft()
         return len(self._times)
 
-    def is_over(self, now: Micros, window: Micros) -> bool:
+    def is_over(self, now: Micros) -> bool:
         """Whether nothing recorded can count any more."""
-        return not self._times or self._times[-1] <= now - window
+        return not self._times or self._times[-1] <= now - self._window
 
     def clear(self) -> None:
         """Start again; after a penalty the count begins anew."""

@@ -115,6 +115,7 @@ class VenueCalls:
         done = await self._perform(dialect, operation, request, api_key, now)
         if isinstance(done, Fault):
             return await self._fail(call, done, verdict, request, now)
+        await settle(verdict.durable)
         return _with_headers(done, verdict)
 
     async def _perform(

@@ -5,14 +5,16 @@ address do not shut each other out; callers without a known API key share their 
 """
 
 import asyncio
+import contextlib
 import os
 from asyncio import Future
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
 import structlog
 
-from listenkey.base.clock import MILLISECOND, SECOND, Micros, to_millis
+from listenkey.base.clock import DAY, MILLISECOND, SECOND, Micros, to_millis
 from listenkey.base.errors import StoreError
 from listenkey.base.ids import encode
 from listenkey.core.penalty import BanRules, ErrorCounter, ban_length, earns_ban, next_strike
@@ -24,6 +26,8 @@ from listenkey.store.base import Reservation, Store
 from listenkey.wire.rest import Fault
 
 Mode = Literal["account", "venue", "off"]
+_BANS_KEPT = 30 * DAY
+"""How long a past ban makes the next one longer, at most."""
 _log = structlog.get_logger(__name__)
 
 
@@ -45,7 +49,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
     fault: Fault | None
     headers: tuple[tuple[bytes, bytes], ...] = ()
-    durable: "Future[None] | None" = None
+    durable: "tuple[Future[None], ...]" = ()
 
 
 class _Bucket(msgspec.Struct):
@@ -89,13 +93,11 @@ class Limiter:
         for bucket in buckets:
             if not has_room(bucket.window, bucket.rule, bucket.cost):
                 return self._overflow(call, bucket, now)
-        durable = None
         for bucket in buckets:
             if charge(bucket.window, bucket.rule, bucket.cost):
-                durable = self._reserve(bucket, now)
-            elif bucket.name in self._pending:
-                durable = self._pending[bucket.name]
-        return Verdict(None, _headers(buckets), durable)
+                self._reserve(bucket, now)
+        durable = (self._pending.get(bucket.name) for bucket in buckets)
+        return Verdict(None, _headers(buckets), tuple(future for future in durable if future is not None))
 
     def _bucket(self, call: Call, limit: Limit, now: Micros) -> _Bucket | None:
         if limit.name not in call.pools:
@@ -120,20 +122,19 @@ class Limiter:
             return f"ip:{call.address}"
         return f"ip:{call.address}:{call.api_key.id}"
 
-    def _reserve(self, bucket: _Bucket, now: Micros) -> "Future[None]":
+    def _reserve(self, bucket: _Bucket, now: Micros) -> None:
         window = bucket.window
         future = self._store.reserve(
             [Reservation(bucket.name, window.start, window.end, window.reserved)], now
         )
         self._pending[bucket.name] = future
-        future.add_done_callback(lambda done: self._reserved(bucket.name, done))
-        return future
+        future.add_done_callback(lambda done: self._reserved(bucket, done))
 
-    def _reserved(self, name: str, done: "Future[None]") -> None:
-        if self._pending.get(name) is done:
-            del self._pending[name]
-        if not done.cancelled() and (error := done.exception()) is not None:
-            _log.error("limit_not_persisted", error=str(error))
+    def _reserved(self, bucket: _Bucket, done: "Future[None]") -> None:
+        if self._pending.get(bucket.name) is done:
+            del self._pending[bucket.name]
+        if not _succeeded(done):
+            bucket.window.reserved = 0  # so that the next call tries again
 
     # Refusal ---------------------------------------------------------------------------------------
 
@@ -165,13 +166,14 @@ class Limiter:
     def _overflow(self, call: Call, bucket: _Bucket, now: Micros) -> Verdict:
         limit, window = bucket.limit, bucket.window
         window.refused += 1
-        durable = None
+        durable: tuple[Future[None], ...] = ()
         if limit.penalty_ms:
             name = bucket.name.replace(f"|{limit.name}|", f"|penalty|{limit.name}|", 1)
-            durable = self._put_ban(name, call.dialect.name, now, now + limit.penalty_ms * MILLISECOND, 1)
+            durable = (self._put_ban(name, call.dialect.name, now, now + limit.penalty_ms * MILLISECOND, 1),)
         bans = call.dialect.limits.bans
         if bans is not None and earns_ban(window.refused, rules := _ban_rules(bans)):
-            return self._ban(call, rules, now)
+            banned = self._ban(call, rules, now)
+            return Verdict(banned.fault, banned.headers, (*durable, *banned.durable))
         fault = _fault(
             limit.failure,
             now,
@@ -193,14 +195,16 @@ class Limiter:
         )
         limit = next((limit for limit in call.dialect.limits.buckets if limit.retry_after), None)
         verdict = self._refuse(_fault("banned", now, until_ms=to_millis(until)), limit, until, now)
-        return Verdict(verdict.fault, verdict.headers, durable)
+        return Verdict(verdict.fault, verdict.headers, (durable,))
 
     def _put_ban(
         self, bucket: str, dialect: str, now: Micros, until: Micros, strikes: int, code: int = 0
     ) -> "Future[None]":
         ban = Ban(encode(os.urandom(8)), bucket, dialect, now, until, strikes, code)
         self._bans[bucket] = ban
-        return self._store.put_ban(ban, now)
+        future = self._store.put_ban(ban, now)
+        future.add_done_callback(_succeeded)
+        return future
 
     def _refuse(self, fault: Fault, limit: Limit | None, until: Micros, now: Micros) -> Verdict:
         self._metrics.refused_by_limit[fault.kind] += 1
@@ -227,15 +231,15 @@ class Limiter:
         if code in breaker.never_counts:
             return None
         name = _breaker_name(call, call.api_key)
-        counter = self._errors.setdefault((name, code), ErrorCounter())
-        if counter.count(now, breaker.window_ms * MILLISECOND) <= breaker.more_than:
+        counter = self._errors.setdefault((name, code), ErrorCounter(breaker.window_ms * MILLISECOND))
+        if counter.count(now) <= breaker.more_than:
             return None
         counter.clear()
         until = now + breaker.penalty_ms * MILLISECOND
         durable = self._put_ban(name, call.dialect.name, now, until, 1, code)
         fault = self._breaker_fault(call, code, until, now)
         self._metrics.refused_by_limit[fault.kind] += 1
-        return Verdict(fault, (), durable)
+        return Verdict(fault, (), (durable,))
 
     def _breaker_fault(self, call: Call, code: int, until: Micros, now: Micros) -> Fault:
         breaker = call.dialect.limits.breaker
@@ -252,12 +256,10 @@ class Limiter:
     # Upkeep and administration ---------------------------------------------------------------------
 
     def sweep(self, now: Micros) -> None:
-        """Forget windows and error counts that are over."""
+        """Forget windows, error counts and bans that are over and cannot matter any more."""
         self._quota.forget(now)
-        longest = 10 * 60 * SECOND
-        over = [key for key, counter in self._errors.items() if counter.is_over(now, longest)]
-        for key in over:
-            del self._errors[key]
+        self._errors = {key: counter for key, counter in self._errors.items() if not counter.is_over(now)}
+        self._bans = {bucket: ban for bucket, ban in self._bans.items() if now < ban.until + _BANS_KEPT}
 
     def bans(self, now: Micros) -> list[Ban]:
         """Everybody who is shut out now."""
@@ -309,10 +311,15 @@ def _headers_without_limits(call: Call) -> tuple[tuple[bytes, bytes], ...]:
     )
 
 
-async def settle(durable: "Future[None] | None") -> None:
-    """Wait for a block or ban to be durable; a full disk does not keep callers out."""
-    if durable is not None and not durable.done():
-        try:
-            await asyncio.shield(durable)
-        except StoreError as error:
-            _log.error("limit_not_persisted", error=error.message)
+def _succeeded(done: "Future[None]") -> bool:
+    error = None if done.cancelled() else done.exception()
+    if error is not None:
+        _log.error("limit_not_persisted", error=str(error))
+    return error is None
+
+
+async def settle(durable: "Iterable[Future[None]]") -> None:
+    """Wait for blocks and bans to be durable; a full disk does not keep callers out."""
+    for future in durable:
+        with contextlib.suppress(StoreError):
+            await asyncio.shield(future)
