@@ -35,13 +35,21 @@ MS = NOW // 1000
     "text, expected",
     [
         ('{"method":"SUBSCRIBE","params":["K"],"id":1}', Subscribe(b"1", ("K",))),
-        ('{"method":"SUBSCRIBE","params":["K","btcusdt@trade"],"id":0}', Subscribe(b"0", ("K", "btcusdt@trade"))),
-        ('{"method":"SUBSCRIBE","params":[],"id":-9223372036854775808}', Subscribe(b"-9223372036854775808", ())),
+        (
+            '{"method":"SUBSCRIBE","params":["K","btcusdt@trade"],"id":0}',
+            Subscribe(b"0", ("K", "btcusdt@trade")),
+        ),
+        (
+            '{"method":"SUBSCRIBE","params":[],"id":-9223372036854775808}',
+            Subscribe(b"-9223372036854775808", ()),
+        ),
         ('{"id":"a\\"b","method":"SUBSCRIBE","params":["K"]}', Subscribe(b'"a\\"b"', ("K",))),
         ('{"method":"SUBSCRIBE","params":["K"],"id":null}', Subscribe(b"null", ("K",))),
         ('{"method":"SUBSCRIBE","params":["K"]}', Subscribe(b"null", ("K",))),
-        ('{"method":"SUBSCRIBE","params":["K"],"id":"' + "x" * 36 + '","more":{}}',
-         Subscribe(b'"' + b"x" * 36 + b'"', ("K",))),
+        (
+            '{"method":"SUBSCRIBE","params":["K"],"id":"' + "x" * 36 + '","more":{}}',
+            Subscribe(b'"' + b"x" * 36 + b'"', ("K",)),
+        ),
         ('{"method":"UNSUBSCRIBE","params":["K"],"id":312}', Unsubscribe(b"312", ("K",))),
         ('{"method":"LIST_SUBSCRIPTIONS","id":3}', ListSubscriptions(b"3")),
         ('{"method":"LIST_SUBSCRIPTIONS","params":5,"id":3}', ListSubscriptions(b"3")),
@@ -49,7 +57,7 @@ MS = NOW // 1000
         ('{"method":"SET_PROPERTY","params":["combined",true],"id":5}', SetProperty(b"5", True)),
         ('{"method":"SET_PROPERTY","params":["combined",false],"id":5}', SetProperty(b"5", False)),
     ],
-)  # fmt: skip
+)
 def test_method_requests(text: str, expected: object) -> None:
     """Every control request is understood, in a text or in a binary frame, with its id as sent."""
     assert parse_control(BINANCE, METHOD, text) == expected
@@ -64,40 +72,90 @@ VARIANTS = "expected one of `SUBSCRIBE`, `UNSUBSCRIBE`, `LIST_SUBSCRIPTIONS`, `S
     [
         ('{"method":"SET_PROPERTY","params":["x",true],"id":5}', 0, "Unknown property"),
         ('{"method":"GET_PROPERTY","params":["x"],"id":5}', 0, "Unknown property"),
-        ('{"method":"SET_PROPERTY","params":["combined",1],"id":5}', 1, "Invalid value type: expected Boolean"),
+        (
+            '{"method":"SET_PROPERTY","params":["combined",1],"id":5}',
+            1,
+            "Invalid value type: expected Boolean",
+        ),
         ('{"method":"SET_PROPERTY","params":["combined"],"id":5}', 1, "Invalid value type: expected Boolean"),
-        ('{"method":"GET_PROPERTY","params":[5],"id":5}', 2, "Invalid request: property name must be a string"),
-        ('{"method":"GET_PROPERTY","params":[],"id":5}', 2, "Invalid request: property name must be a string"),
-        ('{"method":"GET_PROPERTY","params":["combined","x"],"id":5}', 2, "Invalid request: too many parameters"),
+        (
+            '{"method":"GET_PROPERTY","params":[5],"id":5}',
+            2,
+            "Invalid request: property name must be a string",
+        ),
+        (
+            '{"method":"GET_PROPERTY","params":[],"id":5}',
+            2,
+            "Invalid request: property name must be a string",
+        ),
+        (
+            '{"method":"GET_PROPERTY","params":["combined","x"],"id":5}',
+            2,
+            "Invalid request: too many parameters",
+        ),
         ('{"method":"SET_PROPERTY","params":["combined",true,1]}', 2, "Invalid request: too many parameters"),
-        ('{"method":"LIST_SUBSCRIPTIONS","id":1.5}', 2, "Invalid request: request ID must be an unsigned integer"),
-        ('{"method":"LIST_SUBSCRIPTIONS","id":true}', 2, "Invalid request: request ID must be an unsigned integer"),
-        ('{"method":"LIST_SUBSCRIPTIONS","id":[]}', 2, "Invalid request: request ID must be an unsigned integer"),
-        ('{"method":"LIST_SUBSCRIPTIONS","id":9223372036854775808}', 2,
-         "Invalid request: request ID must be an unsigned integer"),
-        ('{"method":"LIST_SUBSCRIPTIONS","id":"' + "x" * 37 + '"}', 2,
-         "Invalid request: request ID must be an unsigned integer"),
-        ('{"method":"REQUEST","params":["K@account"],"id":12}', 2,
-         f"Invalid request: unknown variant `REQUEST`, {VARIANTS} at line 1 column 19"),
-        ('{"id":1,"method":"a\\"b`"}', 2, f"Invalid request: unknown variant `a\"b``, {VARIANTS} at line 1 column 24"),
+        (
+            '{"method":"LIST_SUBSCRIPTIONS","id":1.5}',
+            2,
+            "Invalid request: request ID must be an unsigned integer",
+        ),
+        (
+            '{"method":"LIST_SUBSCRIPTIONS","id":true}',
+            2,
+            "Invalid request: request ID must be an unsigned integer",
+        ),
+        (
+            '{"method":"LIST_SUBSCRIPTIONS","id":[]}',
+            2,
+            "Invalid request: request ID must be an unsigned integer",
+        ),
+        (
+            '{"method":"LIST_SUBSCRIPTIONS","id":9223372036854775808}',
+            2,
+            "Invalid request: request ID must be an unsigned integer",
+        ),
+        (
+            '{"method":"LIST_SUBSCRIPTIONS","id":"' + "x" * 37 + '"}',
+            2,
+            "Invalid request: request ID must be an unsigned integer",
+        ),
+        (
+            '{"method":"REQUEST","params":["K@account"],"id":12}',
+            2,
+            f"Invalid request: unknown variant `REQUEST`, {VARIANTS} at line 1 column 19",
+        ),
+        (
+            '{"id":1,"method":"a\\"b`"}',
+            2,
+            f'Invalid request: unknown variant `a"b``, {VARIANTS} at line 1 column 24',
+        ),
         ('{"method":5}', 2, f"Invalid request: unknown variant `5`, {VARIANTS} at line 1 column 12"),
         ('{"params":["K"],"id":1}', 2, "Invalid request: missing field `method` at line 1 column 23"),
         ("{}", 2, "Invalid request: missing field `method` at line 1 column 2"),
         ("[]", 2, "Invalid request: invalid type, expected a map at line 1 column 2"),
         ("5", 2, "Invalid request: invalid type, expected a map at line 1 column 1"),
-        ('{"method":"SUBSCRIBE","id":1}', 2,
-         "Invalid request: invalid type, expected a sequence for `params` at line 1 column 29"),
-        ('{"method":"SUBSCRIBE","params":"K"}', 2,
-         "Invalid request: invalid type, expected a sequence for `params` at line 1 column 35"),
-        ('{"method":"SUBSCRIBE","params":["K",1]}', 2,
-         "Invalid request: invalid type, expected a string in `params` at line 1 column 39"),
+        (
+            '{"method":"SUBSCRIBE","id":1}',
+            2,
+            "Invalid request: invalid type, expected a sequence for `params` at line 1 column 29",
+        ),
+        (
+            '{"method":"SUBSCRIBE","params":"K"}',
+            2,
+            "Invalid request: invalid type, expected a sequence for `params` at line 1 column 35",
+        ),
+        (
+            '{"method":"SUBSCRIBE","params":["K",1]}',
+            2,
+            "Invalid request: invalid type, expected a string in `params` at line 1 column 39",
+        ),
         ("hello", 3, "Invalid JSON: expected value at line 1 column 1"),
         ("", 3, "Invalid JSON: expected value at line 1 column 0"),
         ('{"a":1,\n"b":x}', 3, "Invalid JSON: expected value at line 2 column 5"),
         ('{"a":1', 3, "Invalid JSON: expected value at line 1 column 6"),
         ("[" * 20_000, 3, "Invalid JSON: expected value at line 1 column 20000"),
     ],
-)  # fmt: skip
+)
 def test_method_faults(text: str, code: int, msg: str) -> None:
     """Every malformed request has the venue's own answer."""
     fault = parse_control(BINANCE, METHOD, text)
@@ -140,12 +198,12 @@ TOPIC = "spot.executionReport"
 @pytest.mark.parametrize(
     "path, text, expected",
     [
-        (SPOT, '{"id":"a","reqType":"sub","dataType":"%s"}' % TOPIC, TopicRequest(b'"a"', "sub", TOPIC)),
-        (SPOT, '{"id":"a","reqType":"unsub","dataType":"%s"}' % TOPIC, TopicRequest(b'"a"', "unsub", TOPIC)),
-        (SPOT, '{"id":"a","dataType":"%s"}' % TOPIC, TopicRequest(b'"a"', "sub", TOPIC)),
-        (SPOT, '{"id":7,"dataType":"%s"}' % TOPIC, TopicRequest(b"7", "sub", TOPIC)),
-        (SPOT, '{"dataType":"%s"}' % TOPIC, TopicRequest(b'""', "sub", TOPIC)),
-        (SPOT, '{"id":[],"dataType":"%s"}' % TOPIC, TopicRequest(b'""', "sub", TOPIC)),
+        (SPOT, f'{{"id":"a","reqType":"sub","dataType":"{TOPIC}"}}', TopicRequest(b'"a"', "sub", TOPIC)),
+        (SPOT, f'{{"id":"a","reqType":"unsub","dataType":"{TOPIC}"}}', TopicRequest(b'"a"', "unsub", TOPIC)),
+        (SPOT, f'{{"id":"a","dataType":"{TOPIC}"}}', TopicRequest(b'"a"', "sub", TOPIC)),
+        (SPOT, f'{{"id":7,"dataType":"{TOPIC}"}}', TopicRequest(b"7", "sub", TOPIC)),
+        (SPOT, f'{{"dataType":"{TOPIC}"}}', TopicRequest(b'""', "sub", TOPIC)),
+        (SPOT, f'{{"id":[],"dataType":"{TOPIC}"}}', TopicRequest(b'""', "sub", TOPIC)),
         (SPOT, "Pong", HeartbeatAnswer("")),
         (SPOT, '{"pong":"2177c68e","time":"2022-06-07T16:27:36.323+0800"}', HeartbeatAnswer("2177c68e")),
         (SPOT, '{"ping":1655000000000}', Junk()),
@@ -153,17 +211,21 @@ TOPIC = "spot.executionReport"
         (SPOT, "hello", Junk()),
         (SPOT, "[1]", Junk()),
         (SPOT, "[" * 100_000, Junk()),
-        (SPOT, '{"id":"a","reqType":"sub","dataType":["%s"]}' % TOPIC, Junk()),
+        (SPOT, f'{{"id":"a","reqType":"sub","dataType":["{TOPIC}"]}}', Junk()),
         (SPOT, '{"id":"a","reqType":"other","dataType":"x"}', ControlFault("request_wrong", {"id": b'"a"'})),
         (SPOT, '{"id":"a","reqType":["sub"],"dataType":"x"}', ControlFault("request_wrong", {"id": b'"a"'})),
         (SWAP, "Pong", HeartbeatAnswer("")),
         (SWAP, "Ping", Junk()),
         (SWAP, "{}", ControlFault("request_wrong", {"id": b'""'})),
-        (SWAP, '{"id":"a","reqType":"sub","dataType":"BTC-USDT@trade"}', TopicRequest(b'"a"', "sub", "BTC-USDT@trade")),
+        (
+            SWAP,
+            '{"id":"a","reqType":"sub","dataType":"BTC-USDT@trade"}',
+            TopicRequest(b'"a"', "sub", "BTC-USDT@trade"),
+        ),
         (COINM, "Pong", HeartbeatAnswer("")),
         (COINM, '{"pong":"x","time":"t"}', HeartbeatAnswer("x")),
     ],
-)  # fmt: skip
+)
 def test_topic_requests(path: SocketPath, text: str, expected: object) -> None:
     """`reqType` frames and heartbeat answers are understood; junk gets no answer."""
     assert parse_control(BINGX, path, text) == expected

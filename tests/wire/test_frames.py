@@ -99,10 +99,15 @@ def test_keys_tell_variants_apart() -> None:
 
     def all_of_them() -> list[frames.Variant]:
         return [
-            frames.raw("text"), frames.raw("gzip_binary"), frames.combined("a", "text"), frames.combined("b", "text"),
-            frames.combined("a", "gzip_binary"), frames.by_topic(spot, "text"), frames.native_socket(),
+            frames.raw("text"),
+            frames.raw("gzip_binary"),
+            frames.combined("a", "text"),
+            frames.combined("b", "text"),
+            frames.combined("a", "gzip_binary"),
+            frames.by_topic(spot, "text"),
+            frames.native_socket(),
             frames.native_sse(),
-        ]  # fmt: skip
+        ]
 
     first, second = all_of_them(), all_of_them()
     assert len({variant.key for variant in first}) == len(first)

@@ -23,16 +23,25 @@ def parse_sse(text: bytes) -> tuple[str, str, str]:
 @pytest.mark.parametrize(
     "message, expected",
     [
-        (native.event_json("k3f9", Event(18, NOW, b'{"a": 1.0}')),
-         b'{"offset":18,"epoch":"k3f9","time":1732180000000,"event":{"a": 1.0}}'),
-        (native.position_json(Position("k3f9", 17), NOW), b'{"position":17,"epoch":"k3f9","time":1732180000000}'),
-        (native.gap_json(Gap("k3f9", 12, 15, "retention")),
-         b'{"gap":{"epoch":"k3f9","from":12,"to":15,"reason":"retention"}}'),
-        (native.gap_json(Gap("k3f9", 19, None, "epoch", Position("q7d2", 1))),
-         b'{"gap":{"epoch":"k3f9","from":19,"to":null,"next":{"epoch":"q7d2","offset":1},"reason":"epoch"}}'),
+        (
+            native.event_json("k3f9", Event(18, NOW, b'{"a": 1.0}')),
+            b'{"offset":18,"epoch":"k3f9","time":1732180000000,"event":{"a": 1.0}}',
+        ),
+        (
+            native.position_json(Position("k3f9", 17), NOW),
+            b'{"position":17,"epoch":"k3f9","time":1732180000000}',
+        ),
+        (
+            native.gap_json(Gap("k3f9", 12, 15, "retention")),
+            b'{"gap":{"epoch":"k3f9","from":12,"to":15,"reason":"retention"}}',
+        ),
+        (
+            native.gap_json(Gap("k3f9", 19, None, "epoch", Position("q7d2", 1))),
+            b'{"gap":{"epoch":"k3f9","from":19,"to":null,"next":{"epoch":"q7d2","offset":1},"reason":"epoch"}}',
+        ),
         (native.end_json("expired"), b'{"end":{"reason":"expired"}}'),
     ],
-)  # fmt: skip
+)
 def test_messages(message: bytes, expected: bytes) -> None:
     """Each message has exactly the contract's shape, and the event its bytes."""
     assert message == expected

@@ -34,11 +34,35 @@ from tests.wire.test_frames import read
 
 PIECES = st.sampled_from(
     [
-        b"listenKey=", b"listenkey=", b"symbol=", b"timestamp=", b"recvWindow=", b"signature=", b"&", b"=", b"%", b"+",
-        b"{", b"}", b'"', b":", b",", b"[", KEY.encode(), b"BTCUSDT", b"%ff", b"\xff", b"\x00", b"\\ud800", b"null",
-        str(NOW // 1000).encode(), b'{"listenKey":"x"}', b"1e999", b"\r\n",
+        b"listenKey=",
+        b"listenkey=",
+        b"symbol=",
+        b"timestamp=",
+        b"recvWindow=",
+        b"signature=",
+        b"&",
+        b"=",
+        b"%",
+        b"+",
+        b"{",
+        b"}",
+        b'"',
+        b":",
+        b",",
+        b"[",
+        KEY.encode(),
+        b"BTCUSDT",
+        b"%ff",
+        b"\xff",
+        b"\x00",
+        b"\\ud800",
+        b"null",
+        str(NOW // 1000).encode(),
+        b'{"listenKey":"x"}',
+        b"1e999",
+        b"\r\n",
     ]
-)  # fmt: skip
+)
 MIXED = st.lists(PIECES | st.binary(max_size=8), max_size=20).map(b"".join)
 OPERATIONS = st.sampled_from([(each, row) for each in DIALECTS.values() for row in each.operations])
 FAILURES = get_args(FailureKind)
@@ -79,10 +103,12 @@ def test_any_api_key(dialect, value: bytes) -> None:  # type: ignore[no-untyped-
 
 NAMES = st.sampled_from(["", *ROUTES.names])
 PATHS = st.lists(
-    st.sampled_from([*ROUTES.names, "", "ws", "stream", "private", "market", "api", "v3", "userDataStream", KEY, "%"])
+    st.sampled_from(
+        [*ROUTES.names, "", "ws", "stream", "private", "market", "api", "v3", "userDataStream", KEY, "%"]
+    )
     | st.text(max_size=5),
     max_size=6,
-).map(lambda parts: "/" + "/".join(parts))  # fmt: skip
+).map(lambda parts: "/" + "/".join(parts))
 
 
 @given(
@@ -108,10 +134,24 @@ def test_any_route(listener: str, host: str, method: str, path: str) -> None:
 SOCKETS = st.sampled_from([(each, path) for each in DIALECTS.values() for path in each.sockets])
 WORDS = st.sampled_from(
     [
-        "method", "params", "id", "SUBSCRIBE", "UNSUBSCRIBE", "GET_PROPERTY", "SET_PROPERTY", "LIST_SUBSCRIPTIONS",
-        "combined", "reqType", "dataType", "sub", "unsub", "pong", "ping", "spot.executionReport",
+        "method",
+        "params",
+        "id",
+        "SUBSCRIBE",
+        "UNSUBSCRIBE",
+        "GET_PROPERTY",
+        "SET_PROPERTY",
+        "LIST_SUBSCRIPTIONS",
+        "combined",
+        "reqType",
+        "dataType",
+        "sub",
+        "unsub",
+        "pong",
+        "ping",
+        "spot.executionReport",
     ]
-)  # fmt: skip
+)
 VALUES = st.recursive(
     st.none()
     | st.booleans()

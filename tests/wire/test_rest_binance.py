@@ -131,22 +131,38 @@ def test_unknown_path_of_futures(method: str, path: str) -> None:
 
 UNTIL = (NOW + 23 * SECOND) // MILLISECOND
 BAN = f"IP banned until {UNTIL}. Please use WebSocket Streams for live updates to avoid bans."
+WEIGHT_USED = (
+    "Too much request weight used; current limit is 6000 request weight per 1 MINUTE. "
+    "Please use WebSocket Streams for live updates to avoid polling the API."
+)
+REQUESTS_MADE = (
+    "Too many requests; current limit is 2400 requests per minute. "
+    "Please use the websocket for live updates to avoid polling the API."
+)
 FUTURES_BAN = f"IP banned until {UNTIL}. Please use the websocket for live updates to avoid bans."
 
 
 @pytest.mark.parametrize(
     "name, kind, fields, status, msg",
     [
-        ("binance-spot", "rate_limited", {"limit": 6000, "interval": "1 MINUTE"}, 429,
-         "Too much request weight used; current limit is 6000 request weight per 1 MINUTE. Please use WebSocket Streams "
-         "for live updates to avoid polling the API."),
+        (
+            "binance-spot",
+            "rate_limited",
+            {"limit": 6000, "interval": "1 MINUTE"},
+            429,
+            WEIGHT_USED,
+        ),
         ("binance-spot", "banned", {"until_ms": UNTIL}, 418, f"Way too much request weight used; {BAN}"),
-        ("binance-usdm", "rate_limited", {"limit": 2400, "interval": "1 MINUTE"}, 429,
-         "Too many requests; current limit is 2400 requests per minute. Please use the websocket for live updates to "
-         "avoid polling the API."),
+        (
+            "binance-usdm",
+            "rate_limited",
+            {"limit": 2400, "interval": "1 MINUTE"},
+            429,
+            REQUESTS_MADE,
+        ),
         ("binance-usdm", "banned", {"until_ms": UNTIL}, 418, f"Way too many requests; {FUTURES_BAN}"),
     ],
-)  # fmt: skip
+)
 def test_limit_texts(name: str, kind: str, fields: dict[str, object], status: int, msg: str) -> None:
     """A refusal by limit tells the numbers in the venue's own words."""
     reply = render_fault(DIALECTS[name], Fault(kind, fields), request=Request("GET", "/"), now=NOW)
@@ -274,7 +290,7 @@ def test_signature_required(extra: bytes, code: int, msg: str) -> None:
     ],
 )
 def test_timestamp_within_the_window(extra: bytes) -> None:
-    """The window's edges are the venue's: under a second ahead, up to recvWindow behind; microseconds are known."""
+    """The window's edges are the venue's: under 1 s ahead, up to recvWindow behind; microseconds are known."""
     read = Ask("PUT", SPOT, SENT + extra + b"&signature=00", signature="required").read()
     assert isinstance(read, Arguments)
     assert read.signed is not None

@@ -45,43 +45,87 @@ def test_answers(method: str, query: bytes, expected: tuple[int, bytes]) -> None
     [
         (Ask("POST", PATH, api_key=None), failure(100413, "Null apiKey")),
         (Ask("POST", PATH, api_key=b""), failure(100413, "Null apiKey")),
-        (Ask("POST", PATH, api_key=b"a b"), failure(100413, "Incorrect apiKey, please check your valid api key")),
+        (
+            Ask("POST", PATH, api_key=b"a b"),
+            failure(100413, "Incorrect apiKey, please check your valid api key"),
+        ),
         (Ask("POST", PATH, b"signature=00"), failure(100421, "Null timestamp or timestamp mismatch")),
         (Ask("POST", PATH, b"timestamp=abc&signature=00"), failure(80014, "timestamp is invalid")),
-        (Ask("POST", PATH, b"timestamp=%d&signature=0" % (MS - 5001)), failure(100421, "Null timestamp or timestamp mismatch")),
-        (Ask("POST", PATH, b"timestamp=%d" % (MS + 5000)), failure(100421, "Null timestamp or timestamp mismatch")),
-        (Ask("POST", PATH, b"timestamp=%d&signature=00" % MS), failure(100001, "signature verification failed")),
+        (
+            Ask("POST", PATH, b"timestamp=%d&signature=0" % (MS - 5001)),
+            failure(100421, "Null timestamp or timestamp mismatch"),
+        ),
+        (
+            Ask("POST", PATH, b"timestamp=%d" % (MS + 5000)),
+            failure(100421, "Null timestamp or timestamp mismatch"),
+        ),
+        (
+            Ask("POST", PATH, b"timestamp=%d&signature=00" % MS),
+            failure(100001, "signature verification failed"),
+        ),
         (Ask("POST", PATH, b"timestamp=%d&recvWindow=x" % MS), failure(80014, "recvWindow is invalid")),
         (Ask("POST", PATH, b"timestamp=%d" % MS, signature="required"), failure(100412, "Null signature")),
-        (Ask("PUT", PATH, b"timestamp=%d&signature=00" % MS), failure(100001, "signature verification failed")),
+        (
+            Ask("PUT", PATH, b"timestamp=%d&signature=00" % MS),
+            failure(100001, "signature verification failed"),
+        ),
         (Ask("GET", PATH), failure(100404, "path or method does not exist")),
         (Ask("POST", "/openApi/nothing"), failure(100404, "path or method does not exist")),
     ],
-)  # fmt: skip
+)
 def test_failures(ask: Ask, expected: tuple[int, dict[str, object]]) -> None:
     """Business errors travel on HTTP 200 in the gateway's envelope, with the venue's clock."""
     status, body = ask.answer()
     assert (status, json.loads(body)) == expected
 
 
+NOT_WHITELISTED = (
+    "IP does not match IP whitelist , please go to https://bingx.com/en/account/api/ "
+    "to verify the ip you have set"
+)
+DISABLED = (
+    "code:100410:The endpoint trigger frequency limit rule is currently in the disabled period "
+    "and will be unblocked after 1695899842000"
+)
+TOO_MANY_ERRORS = (
+    "over 20 error code:100413 requests within 480000 ms for this api, please verify and fix it ,"
+    "can retry after time: 1695899842000"
+)
+
+
 @pytest.mark.parametrize(
     "kind, fields, code, msg",
     [
-        ("ip_not_allowed", {}, 100419,
-         "IP does not match IP whitelist , please go to https://bingx.com/en/account/api/ to verify the ip you have set"),
-        ("permission_denied", {}, 100004, "Permission denied, the API key was created without the permission"),
+        (
+            "ip_not_allowed",
+            {},
+            100419,
+            NOT_WHITELISTED,
+        ),
+        (
+            "permission_denied",
+            {},
+            100004,
+            "Permission denied, the API key was created without the permission",
+        ),
         ("api_key_unknown", {}, 100413, "Incorrect apiKey, please check your valid api key"),
         ("rate_limited", {"limit": 2, "interval": "", "until_ms": 5}, 100410, "rate limited"),
-        ("endpoint_disabled", {"until_ms": 1695899842000}, 100410,
-         "code:100410:The endpoint trigger frequency limit rule is currently in the disabled period and will be "
-         "unblocked after 1695899842000"),
-        ("error_breaker", {"count": 20, "code": 100413, "window_ms": 480000, "until_ms": 1695899842000}, 100410,
-         "over 20 error code:100413 requests within 480000 ms for this api, please verify and fix it ,can retry after "
-         "time: 1695899842000"),
+        (
+            "endpoint_disabled",
+            {"until_ms": 1695899842000},
+            100410,
+            DISABLED,
+        ),
+        (
+            "error_breaker",
+            {"count": 20, "code": 100413, "window_ms": 480000, "until_ms": 1695899842000},
+            100410,
+            TOO_MANY_ERRORS,
+        ),
         ("internal", {}, 100500, "internal error"),
         ("body_too_large", {}, 100400, "request body too large"),
     ],
-)  # fmt: skip
+)
 def test_failures_of_the_service(kind: str, fields: dict[str, object], code: int, msg: str) -> None:
     """What the service finds out has the venue's code and text; 100410 has its three wordings."""
     reply = render_fault(BINGX, Fault(kind, fields), request=Request("POST", PATH), now=NOW)
@@ -112,14 +156,23 @@ STAMP = b"timestamp=%d" % MS
         Ask("PUT", PATH, b"", SENT + b"&" + STAMP + b"&signature=" + sign(SENT + b"&" + STAMP)),
         Ask("PUT", PATH, SENT, STAMP + b"&signature=" + sign(SENT + STAMP)),
         Ask("PUT", PATH, SENT + b"&a=%5B1%5D&" + STAMP + b"&signature=" + sign(SENT + b"&a=[1]&" + STAMP)),
-        Ask("PUT", PATH, b"", json.dumps({
-            "timestamp": MS, "listenKey": KEY, "signature": sign(SENT + b"&" + STAMP).decode(),
-        }).encode()),
+        Ask(
+            "PUT",
+            PATH,
+            b"",
+            json.dumps(
+                {
+                    "timestamp": MS,
+                    "listenKey": KEY,
+                    "signature": sign(SENT + b"&" + STAMP).decode(),
+                }
+            ).encode(),
+        ),
         Ask("PUT", PATH, SENT + b"&" + STAMP + b"&signature=" + sign(SENT + b"&" + STAMP).upper()),
         Ask("PUT", PATH, SENT),
         Ask("PUT", PATH, SENT + b"&" + STAMP),
     ],
-)  # fmt: skip
+)
 def test_signed_in_every_way(ask: Ask) -> None:
     """As sent, sorted, in query, form or JSON, percent-encoded or not, or unsigned: all are accepted."""
     assert ask.answer() == (200, b"{}")
@@ -128,7 +181,7 @@ def test_signed_in_every_way(ask: Ask) -> None:
 def test_signature_of_something_else() -> None:
     """A signature of other parameters is refused, however they are arranged."""
     signature = sign(b"listenKey=other&" + STAMP)
-    status, body = Ask("PUT", PATH, SENT + b"&" + STAMP + b"&signature=" + signature).answer()
+    _status, body = Ask("PUT", PATH, SENT + b"&" + STAMP + b"&signature=" + signature).answer()
     assert json.loads(body)["code"] == 100001
 
 

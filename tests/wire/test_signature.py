@@ -21,31 +21,85 @@ NON_ASCII = (
 LISTEN_KEY = "a8ea75681542e66f1a50a1616dd06ed77dab61baa0c296bca03a9b13ee5f2dd7"
 
 VECTORS = [
-    ("binance-spot", BINANCE_SECRET, ORDER + REST, "",
-     "c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71"),
-    ("binance-spot", BINANCE_SECRET, ORDER, REST[1:],
-     "0fd168b8ddb4876a0358a8d14d0c9f3da0e9b20c5d52b2a00fcf7d1c602f9a77"),
-    ("binance-spot", BINANCE_SECRET, "", ORDER + REST,
-     "c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71"),
-    ("binance-spot", BINANCE_SECRET, NON_ASCII + REST, "",
-     "e1353ec6b14d888f1164ae9af8228a3dbd508bc82eb867db8ab6046442f33ef3"),
-    ("binance-usdm", USDM_SECRET,
-     "symbol=BTCUSDT&side=BUY&type=LIMIT&quantity=1&price=9000&timeInForce=GTC&recvWindow=5000&timestamp=1591702613943",
-     "", "3c661234138461fcc7a7d8746c6558c9842d4e10870d2ecbedf7777cad694af9"),
+    (
+        "binance-spot",
+        BINANCE_SECRET,
+        ORDER + REST,
+        "",
+        "c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71",
+    ),
+    (
+        "binance-spot",
+        BINANCE_SECRET,
+        ORDER,
+        REST[1:],
+        "0fd168b8ddb4876a0358a8d14d0c9f3da0e9b20c5d52b2a00fcf7d1c602f9a77",
+    ),
+    (
+        "binance-spot",
+        BINANCE_SECRET,
+        "",
+        ORDER + REST,
+        "c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71",
+    ),
+    (
+        "binance-spot",
+        BINANCE_SECRET,
+        NON_ASCII + REST,
+        "",
+        "e1353ec6b14d888f1164ae9af8228a3dbd508bc82eb867db8ab6046442f33ef3",
+    ),
+    (
+        "binance-usdm",
+        USDM_SECRET,
+        "symbol=BTCUSDT&side=BUY&type=LIMIT&quantity=1&price=9000&timeInForce=GTC&recvWindow=5000&timestamp=1591702613943",
+        "",
+        "3c661234138461fcc7a7d8746c6558c9842d4e10870d2ecbedf7777cad694af9",
+    ),
     ("binance-usdm", "YtP1BudNOWZE1ag5uzCkh4hIC7qSmQOu797r5EJBFGhxBYivjj8HIX0iiiPof5yG", "", "", ""),
-    ("bingx", BINGX_SECRET, "quoteOrderQty=20&side=BUY&symbol=ETHUSDT&timestamp=1649404670162&type=MARKET", "",
-     "428a3c383bde514baff0d10d3c20e5adfaacaf799e324546dafe5ccc480dd827"),
-    ("bingx", BINGX_SECRET, "quoteOrderQty=20&side=BUY&symbol=ETHUSDT", "timestamp=1649404670162&type=MARKET",
-     "94e0b4925060a615e1e372d4c929015d4b59d3c89067dc0beeafcfb33a6d8d10"),
-    ("bingx", BINGX_SECRET, "timestamp=1649404670162", "",
-     "b91e2addf56a619e0bdfc6147ff02b90d22c2ac0ab531e5006e9edbfa2d70bb4"),
-    ("bingx", BINGX_SECRET, "recvWindow=5000&timestamp=1649404670162", "",
-     "fba768a1685ed235b0d8a3e348947c0b5d0be4cc2cf972ab147148c041792714"),
-    ("bingx", BINGX_SECRET, "timestamp=1649404670162&recvWindow=5000", "",
-     "fba768a1685ed235b0d8a3e348947c0b5d0be4cc2cf972ab147148c041792714"),
-    ("bingx", BINGX_SECRET, f"listenKey={LISTEN_KEY}&timestamp=1649404670162", "",
-     "d6bcc8a6a4e8b67d80b4d43654fb4b7c8f3e859b545745609e38a765f79f3041"),
-]  # fmt: skip
+    (
+        "bingx",
+        BINGX_SECRET,
+        "quoteOrderQty=20&side=BUY&symbol=ETHUSDT&timestamp=1649404670162&type=MARKET",
+        "",
+        "428a3c383bde514baff0d10d3c20e5adfaacaf799e324546dafe5ccc480dd827",
+    ),
+    (
+        "bingx",
+        BINGX_SECRET,
+        "quoteOrderQty=20&side=BUY&symbol=ETHUSDT",
+        "timestamp=1649404670162&type=MARKET",
+        "94e0b4925060a615e1e372d4c929015d4b59d3c89067dc0beeafcfb33a6d8d10",
+    ),
+    (
+        "bingx",
+        BINGX_SECRET,
+        "timestamp=1649404670162",
+        "",
+        "b91e2addf56a619e0bdfc6147ff02b90d22c2ac0ab531e5006e9edbfa2d70bb4",
+    ),
+    (
+        "bingx",
+        BINGX_SECRET,
+        "recvWindow=5000&timestamp=1649404670162",
+        "",
+        "fba768a1685ed235b0d8a3e348947c0b5d0be4cc2cf972ab147148c041792714",
+    ),
+    (
+        "bingx",
+        BINGX_SECRET,
+        "timestamp=1649404670162&recvWindow=5000",
+        "",
+        "fba768a1685ed235b0d8a3e348947c0b5d0be4cc2cf972ab147148c041792714",
+    ),
+    (
+        "bingx",
+        BINGX_SECRET,
+        f"listenKey={LISTEN_KEY}&timestamp=1649404670162",
+        "",
+        "d6bcc8a6a4e8b67d80b4d43654fb4b7c8f3e859b545745609e38a765f79f3041",
+    ),
+]
 VECTORS = [row for row in VECTORS if row[4]]
 
 
@@ -85,7 +139,7 @@ SIGNATURES = {
 
 @pytest.mark.parametrize("public_key", list(SIGNATURES))
 def test_public_key_signatures(public_key: str) -> None:
-    """Ed25519 and RSA signatures in base 64 verify, also where a `+` was lost on the way; nothing else does."""
+    """Ed25519 and RSA signatures in base 64 verify, also where a `+` became a space; nothing else does."""
     good = base64.b64encode(SIGNATURES[public_key]).decode()
 
     def verdict(signature: str, payload: bytes = PAYLOAD) -> Fault | None:
