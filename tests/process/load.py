@@ -163,22 +163,21 @@ class Bot:
         self._account = account
         self._headers = {product.header: api_key}
         self._http = httpx.AsyncClient(headers=self._headers, trust_env=False, timeout=20)
-        self._sockets: set[asyncio.Task[None]] = set()
+        self._sockets: dict[asyncio.Task[None], ClientConnection] = {}
 
     async def run(self) -> None:
         """Live through keys until the run is over."""
         async with self._http:
             while not self._stage.over:
                 await self._live_a_key()
-            for task in self._sockets:
-                task.cancel()
-            await asyncio.gather(*self._sockets, return_exceptions=True)
+            await asyncio.gather(*(socket.close() for socket in self._sockets.values()))
+            await asyncio.gather(*self._sockets)
 
     async def _live_a_key(self) -> None:
         dice, key = self._stage.dice, await self._create()
         alive = True
         for _ in range(dice.randint(1, 12)):
-            if not any(not task.done() for task in self._sockets):
+            if not self._sockets:
                 alive = await self._open(key)
             if not alive or self._stage.over:
                 break
@@ -190,9 +189,9 @@ class Bot:
             await self._probe(key)
         if alive and dice.random() < 0.7 and await self._call("close", "DELETE", key) != "lost":
             await self._probe(key)
-        for task in tuple(self._sockets):
+        for socket in tuple(self._sockets.values()):
             if dice.random() < 0.5:
-                task.cancel()
+                await socket.close()
 
     async def _probe(self, key: str) -> None:
         """Use the key once more in each way, whatever it is by now."""
@@ -261,8 +260,8 @@ class Bot:
             await self._stage.up.wait()
             return True
         task = asyncio.create_task(self._listen(socket, key, form, asked))
-        self._sockets.add(task)
-        task.add_done_callback(self._sockets.discard)
+        self._sockets[task] = socket
+        task.add_done_callback(self._sockets.pop)
         return True
 
     async def _listen(self, socket: ClientConnection, key: str, form: str, asked: float) -> None:
@@ -370,25 +369,41 @@ class Follower:
         self._events = events
         self.at: Position | None = None
         self._moved = asyncio.Event()
+        self._patience: asyncio.Timeout | None = None
+        self._connected = False
+        self._done = False
         self.readings: list[Reading] = []
 
     async def run(self) -> None:
-        """Follow until cancelled, over crashes and now and then over a break of its own."""
+        """Follow until stopped, over crashes and now and then over a break of its own."""
         read = self._read_events if self._events else self._read_socket
-        while True:
+        while not self._done:
             reading = Reading(*self._name, self.at)
             try:
-                async with asyncio.timeout(self._stage.dice.uniform(0.2, 6.0)):
+                async with asyncio.timeout(None) as self._patience:
                     async for text in read():
                         if not reading.messages:
                             self._begin(reading)
                         self._take(reading, json.loads(text))
             except BROKEN:
+                self._connected = False
                 await self._stage.up.wait()
 
     def _begin(self, reading: Reading) -> None:
         self.readings.append(reading)
         self._stage.history.readings.append(reading)
+        self._connected = True
+        self._break_off_in(0 if self._done else self._stage.dice.uniform(0.2, 6.0))
+
+    def _break_off_in(self, seconds: float) -> None:
+        # Not before it is connected: the library leaks a connection that is cancelled in the making.
+        if self._connected and self._patience is not None:
+            self._patience.reschedule(asyncio.get_running_loop().time() + seconds)
+
+    def stop(self) -> None:
+        """Make `run` come to its end."""
+        self._done = True
+        self._break_off_in(0)
 
     def _take(self, reading: Reading, message: dict[str, Any]) -> None:
         if "event" in message:

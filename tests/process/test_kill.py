@@ -102,11 +102,9 @@ async def _finish(stage: Stage, followers: list[Follower], reading: list[asyncio
         async with asyncio.timeout(20):
             for name, follower in zip(STREAMS, followers, strict=True):
                 await follower.reach(journals[name][-1].at)
-    for task in reading:
-        task.cancel()
-    for result in await asyncio.gather(*reading, return_exceptions=True):
-        if not isinstance(result, asyncio.CancelledError | None):
-            raise result
+    for follower in followers:
+        follower.stop()
+    await asyncio.gather(*reading)
     stage.readers = {name: f.readings for name, f in zip(STREAMS, followers, strict=True)}
 
 
