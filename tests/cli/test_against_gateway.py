@@ -265,7 +265,7 @@ def test_a_damaged_store_is_found(command, tmp_path):
     with Gateway(tmp_path / "data") as gateway:
         gateway.add_account("alice")
         gateway.publish("alice", STREAM, [EVENT] * 2000)
-    file = max((tmp_path / "data").iterdir(), key=lambda path: path.stat().st_size)
+    file = tmp_path / "data" / "listenkey.db"
     with file.open("r+b") as opened:
         opened.seek(file.stat().st_size // 2)
         opened.write(os.urandom(8192))

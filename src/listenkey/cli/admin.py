@@ -221,9 +221,8 @@ def _data_folder(place: Place, configured: Path) -> Path:
 def _as_url(text: str) -> str:
     url = text.rstrip("/") if "://" in text else f"http://{text}"
     if not url.startswith(("http://", "https://")):
-        raise Refused(
-            f"{text} is no address of an admin listener", "write http://HOST:PORT or https://HOST:PORT"
-        )
+        what = f"{text} is no address of an admin listener"
+        raise Refused(what, "write http://HOST:PORT or https://HOST:PORT", code="bad_admin")
     return url
 
 
