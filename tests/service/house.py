@@ -19,6 +19,7 @@ from listenkey.service.outlet import EndReason, Subscription
 from listenkey.service.streams import LiveKey
 from listenkey.service.vault import Vault
 from listenkey.store.sqlite import SqliteStore, open_sqlite
+from listenkey.store.sqlite.database import Durability
 from listenkey.testing import VirtualClock
 from listenkey.wire.rest import Request
 from listenkey.wire.routes import build_routes
@@ -31,7 +32,6 @@ USDM = "/fapi/v1/listenKey"
 SPOT = "/api/v3/userDataStream"
 ISOLATED = "/sapi/v1/userDataStream/isolated"
 BINGX = "/openApi/user/auth/userDataStream"
-UNBOUNDED = 1 << 40
 
 
 class Answer(msgspec.Struct):
@@ -62,6 +62,7 @@ class House:
         clock: VirtualClock | None = None,
         dialects: dict[str, Dialect] | None = None,
         master_secret: bytes = MASTER_SECRET,
+        durability: Durability = "full",
         **options: Any,
     ) -> None:
         self.folder = folder
@@ -69,6 +70,7 @@ class House:
         self.dialects = dialects or DIALECTS
         self.routes = ROUTES if dialects is None else build_routes(dialects, {})
         self.master_secret = master_secret
+        self.durability = durability
         self.options = GatewayOptions(**{"limits": "off", **options})
         self.store: SqliteStore
         self.gateway: Gateway
@@ -76,7 +78,7 @@ class House:
 
     async def open(self) -> "House":
         """Start a gateway on the folder, without the upkeep that runs by itself in real time."""
-        self.store = open_sqlite(self.folder)
+        self.store = open_sqlite(self.folder, durability=self.durability)
         try:
             self.gateway = Gateway(
                 self.store, self.clock, Vault(self.master_secret), self.dialects, self.options
@@ -173,7 +175,7 @@ class House:
         watcher = Watcher(address)
         self.gateway.connections.register(watcher)
         name = stream or self.gateway.names.of_key(live.key)[0]
-        self.gateway.streams.subscribe(watcher, live, name, AS_TUPLES, **more)
+        self.gateway.streams.subscribe(watcher, live, name, AS_FRAMES, **more)
         return watcher
 
     def read_from(self, account: str, stream: str, since: Position | None, **more: Any) -> "Watcher":
@@ -188,13 +190,13 @@ class House:
         watcher = Watcher(more.pop("address", HOME))
         self.gateway.connections.register(watcher)
         self.gateway.streams.subscribe_from(
-            watcher, stream_id, resume(start, view, older), AS_TUPLES, on_gap=watcher.got.append, **more
+            watcher, stream_id, resume(start, view, older), AS_FRAMES, on_gap=watcher.got.append, **more
         )
         return watcher
 
 
 class Watcher:
-    """An outlet that remembers: events as (epoch, offset, payload), gaps, and how it ended."""
+    """An outlet that remembers: frames, gaps, and how it ended."""
 
     def __init__(self, address: str = HOME) -> None:
         self.id = f"outlet-{id(self)}"
@@ -209,7 +211,7 @@ class Watcher:
         self.gates: list[Any] = []
         """Awaited one after the other by `writable`, before it lets anything pass."""
 
-    def push(self, data: Any) -> None:
+    def push(self, data: bytes) -> None:
         """An event, which the variant of these tests leaves whole."""
         self.got.append(data)
 
@@ -236,19 +238,19 @@ class Watcher:
         self.closed.append(kind)
 
     @property
-    def events(self) -> list[tuple[str, int, Any]]:
+    def events(self) -> "list[Frame]":
         """What came that is no gap."""
         return [item for item in self.got if not isinstance(item, Gap)]
 
     @property
     def offsets(self) -> list[int]:
         """Where in their journals the events are."""
-        return [offset for _, offset, _ in self.events]
+        return [frame.offset for frame in self.events]
 
     @property
     def payloads(self) -> list[Any]:
         """The events themselves."""
-        return [json.loads(payload) for _, _, payload in self.events]
+        return [json.loads(frame) for frame in self.events]
 
     @property
     def gaps(self) -> list[Gap]:
@@ -261,14 +263,25 @@ class Watcher:
         return [reason for _, reason in self.ended]
 
 
-class _AsTuples:
-    key = "tuples"
+class Frame(bytes):
+    """An event's payload that knows where in its journal it is."""
 
-    def encode(self, epoch: str, event: Event) -> Any:
-        return (epoch, event.offset, event.payload)
+    epoch: str
+    offset: int
+
+
+class _AsFrames:
+    """A variant that loses nothing."""
+
+    key = "frames"
+
+    def encode(self, epoch: str, event: Event) -> Frame:
+        frame = Frame(event.payload)
+        frame.epoch, frame.offset = epoch, event.offset
+        return frame
 
     def wrap(self, payload: bytes) -> bytes:
         return payload
 
 
-AS_TUPLES = _AsTuples()
+AS_FRAMES = _AsFrames()

@@ -210,19 +210,25 @@ class Streams:
         task.add_done_callback(self._feeds.discard)
 
     async def _feed(self, subscription: Subscription, resumption: Resumption) -> None:
-        part: Resumption | None = resumption
         try:
-            while part is not None:
-                for gap in part.gaps:
-                    _tell_gap(subscription, gap)
-                subscription.epoch, subscription.next = part.epoch, part.after + 1
-                await self._read_to_end(subscription)
-                part = part.then
-            if not subscription.cancelled:
-                self._go_live(subscription)
+            await self._catch_up(subscription, resumption)
         except StoreError as error:
             _log.error("journal_read_failed", error=error.message)
             subscription.outlet.close("slow")
+        except Exception:  # noqa: BLE001 - whatever it was, a stream that cannot go on ends aloud
+            _log.exception("feed_failed")
+            subscription.outlet.close("slow")
+
+    async def _catch_up(self, subscription: Subscription, resumption: Resumption) -> None:
+        part: Resumption | None = resumption
+        while part is not None and not subscription.cancelled:
+            for gap in part.gaps:
+                _tell_gap(subscription, gap)
+            subscription.epoch, subscription.next = part.epoch, part.after + 1
+            await self._read_to_end(subscription)
+            part = part.then
+        if not subscription.cancelled:
+            self._go_live(subscription)
 
     async def _read_to_end(self, subscription: Subscription) -> None:
         """Send what the journal holds; returns in the very loop turn that found no more."""
@@ -233,21 +239,26 @@ class Streams:
             events = self._store.read_events(
                 subscription.stream, subscription.epoch, subscription.next - 1, _CATCH_UP_BATCH
             )
-            if not events:
-                self._skip_forgotten(subscription)
+            if events:
+                self._skip_to(subscription, events[0].offset)
+                await self._send_history(subscription, events)
+            elif not self._look_again(subscription):
                 return
-            if events[0].offset != subscription.next:
-                gap = Gap(subscription.epoch, subscription.next, events[0].offset - 1, "retention")
-                _tell_gap(subscription, gap)
-            await self._send_history(subscription, events)
             await asyncio.sleep(0)
 
-    def _skip_forgotten(self, subscription: Subscription) -> None:
-        """Where the journal has forgotten all up to its head, say so."""
+    def _look_again(self, subscription: Subscription) -> bool:
+        """Nothing was read: whether there is more all the same, forgotten by now or committed since."""
         view = self._store.read_journal(subscription.stream, subscription.epoch)
-        if view is not None and view.head >= subscription.next:
-            _tell_gap(subscription, Gap(view.epoch, subscription.next, view.head, "retention"))
-            subscription.next = view.head + 1
+        if view is None or view.head < subscription.next:
+            return False
+        self._skip_to(subscription, view.oldest)
+        return True
+
+    def _skip_to(self, subscription: Subscription, oldest: int) -> None:
+        """Where the journal has forgotten what would be next, say so."""
+        if oldest > subscription.next:
+            _tell_gap(subscription, Gap(subscription.epoch, subscription.next, oldest - 1, "retention"))
+            subscription.next = oldest
 
     async def _send_history(self, subscription: Subscription, events: Sequence[Event]) -> None:
         """Send events as fast as the peer takes them; the bounded queue is for the live tail only."""

@@ -27,7 +27,7 @@ _NONCE_BYTES: Final = 12
 
 def digest_of(text: str) -> bytes:
     """First 16 bytes of the SHA-256 of a key string or token: what is stored in its place."""
-    return hashlib.sha256(text.encode()).digest()[:16]
+    return hashlib.sha256(text.encode(errors="surrogatepass")).digest()[:16]
 
 
 def load_master_secret(given: str, file: str, folder: Path, *, make: bool) -> bytes:
