@@ -63,7 +63,14 @@ class Pacer:
             sleeper.tick = 0
 
     def run(self, now: Micros) -> None:
-        """Wake whoever is due. Called by the timer; by hand where time is virtual."""
+        """Wake whoever is due. Called by the timer; by hand where time is virtual. One that fails does not
+        keep the others from being woken: the next turn goes on after it."""
+        try:
+            self._wake_due(now)
+        finally:
+            self._arm()
+
+    def _wake_due(self, now: Micros) -> None:
         left = _BATCH
         while self._ticks and self._ticks[0] * TICK <= now and left:
             tick = self._passed = self._ticks[0]
@@ -76,7 +83,6 @@ class Pacer:
             if not slot:
                 heapq.heappop(self._ticks)
                 del self._slots[tick]
-        self._arm()
 
     def stop(self) -> None:
         """Wake nobody any more."""
