@@ -45,8 +45,8 @@ class Listeners:
     def __init__(
         self, settings: Settings, gateway: Gateway, routes: RouteTable, *, clock: Clock | None = None
     ) -> None:
-        """`clock`: whose monotonic time heartbeats go by, the machine's if none is given. Errors: `ConfigError`
-        for a certificate that cannot be used."""
+        """`clock`: whose monotonic time heartbeats go by, the machine's if none is given. Errors:
+        `ConfigError` for a certificate that cannot be used."""
         self._gateway = gateway
         self._tls = Tls(settings.tls.cert, settings.tls.key) if settings.tls.cert else None
         self._bounds = bounds_of(settings)
@@ -108,7 +108,7 @@ class Listeners:
             listener.stop_accepting()
         connections = self._gateway.connections
         connections.close_all("shutdown")
-        while len(connections) and loop.time() < deadline - _LAST_SECOND:
+        while len(connections) and loop.time() < deadline - _LAST_SECOND:  # noqa: ASYNC110 - it happens once
             await asyncio.sleep(0.01)
         for listener in (*self._venues, self._admin):
             await listener.drain(deadline)
