@@ -129,7 +129,16 @@ VARIANTS = "expected one of `SUBSCRIBE`, `UNSUBSCRIBE`, `LIST_SUBSCRIPTIONS`, `S
             2,
             f'Invalid request: unknown variant `a"b``, {VARIANTS} at line 1 column 24',
         ),
-        ('{"method":5}', 2, f"Invalid request: unknown variant `5`, {VARIANTS} at line 1 column 12"),
+        (
+            '{"method":5}',
+            2,
+            "Invalid request: invalid type, expected a string for `method` at line 1 column 12",
+        ),
+        (
+            '{"m\\u0065thod":"x"}',
+            2,
+            f"Invalid request: unknown variant `x`, {VARIANTS} at line 1 column 19",
+        ),
         ('{"params":["K"],"id":1}', 2, "Invalid request: missing field `method` at line 1 column 23"),
         ("{}", 2, "Invalid request: missing field `method` at line 1 column 2"),
         ("[]", 2, "Invalid request: invalid type, expected a map at line 1 column 2"),

@@ -152,11 +152,12 @@ def _parse_method(text: str) -> ControlRequest:
     if "method" not in frame:
         return ControlFault("method_missing", {"column": len(text.rstrip())})
     method = frame["method"]
-    if not isinstance(method, str) or method not in _METHODS:
+    if not isinstance(method, str):
+        return _wrong("invalid type, expected a string for `method`", text)
+    if method not in _METHODS:
         found = _METHOD_TEXT.search(text)
-        shown = method if isinstance(method, str) else _encode(method).decode()
         column = found.end() if found else len(text.rstrip())
-        return ControlFault("method_unknown", {"name": shown[:_LONGEST_ECHO], "column": column})
+        return ControlFault("method_unknown", {"name": method[:_LONGEST_ECHO], "column": column})
     if method == "LIST_SUBSCRIPTIONS":
         return ListSubscriptions(request_id)
     params = frame.get("params")
