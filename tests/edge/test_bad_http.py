@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import json
 
 import pytest
@@ -12,6 +13,17 @@ REQUEST = b"GET /fapi/v1/ping HTTP/1.1\r\nHost: x\r\n"
 async def still_served(gate):
     """Somebody else's call goes through as ever."""
     assert (await gate.venue_call("GET", "/fapi/v1/ping")).status_code == 200
+
+
+async def sent_until_cut(raw, piece, pause=0.0):
+    """Send the same again and again until the server cuts the connection; how many bytes that took."""
+    sent = 0
+    with contextlib.suppress(ConnectionError, TimeoutError):
+        while sent < 1 << 31:
+            await raw.send(piece)
+            sent += len(piece)
+            await asyncio.sleep(pause)
+    return sent
 
 
 class TestHeads:
@@ -87,9 +99,7 @@ class TestHeads:
     async def test_an_endless_head_is_cut_in_the_middle(self, gate):
         """A peer that never stops sending its head is stopped soon after the bound."""
         raw = await gate.raw(REQUEST + b"X: ")
-        with pytest.raises((ConnectionError, TimeoutError)):
-            for _ in range(20_000):
-                await raw.send(b"x" * 65_536)
+        assert await sent_until_cut(raw, b"x" * 65_536) < 100 * 65_536
         await still_served(gate)
 
     async def test_a_head_within_the_bound_is_served(self, gate):
@@ -103,16 +113,14 @@ class TestHeads:
         raw = await gate.raw((REQUEST + b"X: " + b"x" * 1_000 + b"\r\n\r\n") * count)
         assert [(await raw.answer())[0] for _ in range(count)] == [200] * count
 
-
     async def test_requests_without_end_and_answers_never_read(self, make_gate):
-        """Pipelined without end, nothing ever read: few requests are taken up, and the connection is cut in time."""
+        """Pipelined without end, nothing ever read: few requests are taken up, and the connection is cut in
+        time."""
         async with make_gate(http=Http(body_seconds=1)) as gate:
             raw = await gate.raw()
             raw.writer.transport.pause_reading()
             served = gate.gateway.metrics.requests
-            with pytest.raises((ConnectionError, TimeoutError)):
-                while True:
-                    await raw.send((REQUEST + b"\r\n") * 50)
+            await sent_until_cut(raw, (REQUEST + b"\r\n") * 50)
             assert served.total() < 50_000
             await until(lambda: not gate.listeners._venues[0]._state.connections - {None})
             await still_served(gate)
@@ -133,8 +141,11 @@ class TestHeads:
 class TestBodies:
     async def test_an_oversized_body_gets_the_venues_own_error(self, gate):
         """64 KiB: an error of the dialect, and the connection ends since the rest is not read."""
-        for framing in (b"Content-Length: 70000\r\n\r\n" + b"x" * 70_000,
-                        b"Transfer-Encoding: chunked\r\n\r\n" + (b"1000\r\n" + b"x" * 4096 + b"\r\n") * 20):  # fmt: skip
+        chunk = b"1000\r\n" + b"x" * 4096 + b"\r\n"
+        for framing in (
+            b"Content-Length: 70000\r\n\r\n" + b"x" * 70_000,
+            b"Transfer-Encoding: chunked\r\n\r\n" + chunk * 20,
+        ):
             raw = await gate.raw(b"POST /fapi/v1/listenKey HTTP/1.1\r\nHost: x\r\n" + framing)
             status, headers, body = await raw.answer()
             assert 400 <= status < 500
@@ -160,10 +171,7 @@ class TestBodies:
                 b"POST /v1/accounts HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n", admin=True
             )
             assert (await raw.answer())[0] in {401, 403}
-            with pytest.raises((ConnectionError, TimeoutError)):
-                for _ in range(100):
-                    await raw.send(b"x")
-                    await asyncio.sleep(0.05)
+            assert await sent_until_cut(raw, b"x", pause=0.05) < 100
 
     async def test_bodies_and_types_that_mean_nothing_are_tolerated(self, gate):
         """Clients send odd content types and empty bodies; a create must not fail over it."""
@@ -181,7 +189,8 @@ class TestBodies:
     async def test_expect_100_is_answered(self, gate):
         """Clients that ask before they send a body get their go-ahead."""
         raw = await gate.raw(
-            b"POST /fapi/v1/listenKey HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
+            b"POST /fapi/v1/listenKey HTTP/1.1\r\nHost: x\r\n"
+            b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n"
         )
         assert (await raw.head()).startswith(b"HTTP/1.1 100 ")
         await raw.send(b"{}")
@@ -198,7 +207,8 @@ class TestBodies:
 
 class TestUpgrades:
     async def test_an_offer_of_http2_is_answered_in_http1(self, gate):
-        """Java's client offers h2c on every first request; the request and those after it are served as they are."""
+        """Java's client offers h2c on every first request; the request and those after it are served as they
+        are."""
         offer = (
             b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n"
         )

@@ -138,6 +138,9 @@ class Listener:
         if self._server is not None:
             self._server.close()
 
+    def _is_busy(self) -> bool:
+        return bool(self._state.connections or self._state.tasks)
+
     async def drain(self, deadline: float) -> None:
         """Let requests that are under way finish until `deadline` (seconds of the loop's clock), then cut
         them off."""
@@ -145,8 +148,7 @@ class Listener:
         loop = asyncio.get_running_loop()
         for connection in tuple(self._connections()):
             connection.shutdown()
-        while (self._state.connections or self._state.tasks) and loop.time() < deadline:  # noqa: ASYNC110 -
-        it happens once
+        while self._is_busy() and loop.time() < deadline:  # noqa: ASYNC110 - it happens once
             await asyncio.sleep(0.02)
         for connection in tuple(self._connections()):
             connection.transport.abort()

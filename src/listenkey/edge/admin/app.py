@@ -93,7 +93,7 @@ class Admin:
             answer = await self._answer(method, scope, headers, receive, send)
         except ListenKeyError as error:
             answer = failure(error)
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever went wrong, the caller gets an answer
             _log.exception("admin_call_failed", method=method)
             self._gateway.metrics.internal_errors += 1
             answer = json(
