@@ -45,7 +45,8 @@ def _texts(value: Any) -> Any:
             return [_texts(inner) for inner in value]
         case int() if not isinstance(value, bool):
             return str(value)
-    return value
+        case _:
+            return value
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ class Client:
     home: str  # the environment under .venv-clients
     sees: Callable[[Event], Any] = whole  # what its handler is given for an event, None for nothing
     closes: bool = True  # whether it can close a key itself; else an operator does
+    after: str = ""  # the block that this one goes on from
+    survives: tuple[str, ...] = ()  # paths that it asks for beside the stream, and does without
     short: tuple[str, ...] = field(
         default=()
     )  # the streams that `make test` plays; the rest is for make test-clients
@@ -65,14 +68,21 @@ class Client:
 
 SPOT, MARGIN, USDM = "binance-spot", "binance-margin", "binance-usdm"
 ALL_SPOT = (SPOT, MARGIN, ISOLATED)
-SWAP, BINGX_SPOT = "bingx-swap", "bingx-spot"
+SWAP, COINM, BINGX_SPOT = "bingx-swap", "bingx-coinm", "bingx-spot"
 
 CAST = (
     Client("python-binance", "python_binance.py", (USDM,), "python-binance", short=(USDM,)),
     Client(
         "python-binance-1.0.19", "python_binance.py", ALL_SPOT, "python-binance-1.0.19", short=(SPOT, MARGIN)
     ),
-    Client("ccxt-binanceusdm", "ccxt_pro.py", (USDM,), "ccxt", orders),
+    Client(
+        "ccxt-binanceusdm",
+        "ccxt_pro.py",
+        (USDM,),
+        "ccxt",
+        orders,
+        survives=("/fapi/v1/leverageBracket",),
+    ),
     Client("ccxt-bingx", "ccxt_pro.py", (SWAP, BINGX_SPOT), "ccxt", orders, short=(SWAP, BINGX_SPOT)),
     Client("binance-connector", "binance_connector.py", ALL_SPOT, "binance-connector", short=(ISOLATED,)),
     Client("binance-futures-connector", "binance_futures_connector.py", (USDM,), "binance-futures-connector"),
@@ -91,4 +101,5 @@ CAST = (
     Client("binance-connector-js", "binance_connector.js", ALL_SPOT, "node", short=(SPOT,)),
     Client("binance-sdk-usds-futures-js", "binance_sdk_usds_futures.js", (USDM,), "node"),
     Client("bingx-api", "bingx_api.js", (SWAP,), "node", as_text, closes=False, short=(SWAP,)),
+    Client("bingx-api-coinm", "bingx_api.js", (COINM,), "node", as_text, closes=False, after="bingx-api"),
 )

@@ -9,6 +9,6 @@ from tests.support.gateway import Gateway
 
 @pytest.fixture(scope="session")
 def gateway() -> Iterator[Gateway]:
-    """`listenkey serve` as a user starts it."""
-    with Gateway(limits=None) as running:
+    """`listenkey serve` as a user starts it, but with all that it can log, which may hold no secret."""
+    with Gateway(limits=None, env={"LISTENKEY_LOG_LEVEL": "debug"}) as running:
         yield running

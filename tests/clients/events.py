@@ -12,7 +12,13 @@ Event = dict[str, Any]
 
 def round_of(stream: str, number: int) -> list[Event]:
     """One round of events for a stream, in the order of publishing."""
-    make = {"binance-usdm": _usdm, "bingx-swap": _bingx_swap, "bingx-spot": _bingx_spot}.get(stream, _spot)
+    makers = {
+        "binance-usdm": _usdm,
+        "bingx-swap": _bingx_swap,
+        "bingx-coinm": _bingx_swap,
+        "bingx-spot": _bingx_spot,
+    }
+    make = makers.get(stream, _spot)
     return make(1_763_700_000_000 + number * 60_000, number * 100)
 
 

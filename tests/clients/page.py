@@ -26,11 +26,14 @@ def blocks(kind: str = "client") -> dict[str, str]:
     return found
 
 
-def block(name: str, venue: str, authority: Path | None = None) -> str:
-    """A client's block as its user would have it: the gateway's address, and over TLS what that needs."""
+def block(name: str, after: str, venue: str, authority: Path | None = None) -> str:
+    """A client's block as its user would have it, `after` the one that it goes on from: with the gateway's
+    address, and over TLS with what that needs."""
     scheme, _, address = venue.partition("://")
     code = blocks()[name]
     assert ADDRESS in code, f"the block {name} points at no gateway"
+    if after:
+        code = blocks()[after] + code
     if scheme == "https":
         code = code.replace("http://", "https://").replace("ws://", "wss://")
     if authority is not None:

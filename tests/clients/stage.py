@@ -62,7 +62,7 @@ def start(client: Client, stream: str, account: Account, venue: str, authority: 
         "API_KEY": account.key,
         "API_SECRET": account.secret,
         "STREAM": stream,
-        "PAGE_BLOCK": page.block(client.name, venue, authority),
+        "PAGE_BLOCK": page.block(client.name, client.after, venue, authority),
     }
     if authority is not None:
         given |= page.environment(authority)

@@ -28,5 +28,8 @@ def test_whole_life(client: Client, stream: str, gateway: Gateway, request: pyte
     account = Account(gateway, request.node.callspec.id)
     with Tap(gateway.venue) as tap, start(client, stream, account, tap.url) as play:
         whole_life(client, stream, account, play)
-    assert tap.statuses
-    assert not [status for status in tap.statuses if status >= 500], tap.requests
+    refused = [(method, target) for method, target, status in tap.exchanges if status >= 400]
+    assert {target.partition("?")[0] for _, target in refused} <= set(client.survives), refused
+    secrets = {account.key, account.secret} | tap.listen_keys
+    assert len(secrets) > 2
+    assert not [secret for secret in secrets if secret in gateway.stderr]

@@ -1,10 +1,12 @@
 """What befalls a client in the middle of its stream: the gateway restarts, the key runs out, time goes by."""
 
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.clients.cast import CAST, Client
@@ -93,6 +95,19 @@ def test_a_client_that_makes_a_new_key_when_told(brief: Gateway) -> None:
         assert [event for event in play.wait_for_last(seen[-1]) if event["e"] != notice["e"]] == seen
 
 
+def mute(gateway: Gateway, account: Account, call: str, header: str, target: str) -> socket.socket:
+    """A socket that is opened by hand and never answers anything."""
+    made = httpx.post(gateway.venue + call, headers={header: account.key}, trust_env=False).json()
+    host, _, port = gateway.venue.removeprefix("http://").partition(":")
+    opened = socket.create_connection((host, int(port)), timeout=5)
+    upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    nonce = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    request = f"GET {target}{made['listenKey']} HTTP/1.1\r\nHost: {host}\r\n{upgrade}{nonce}\r\n"
+    opened.sendall(request.encode("ascii"))
+    assert opened.recv(65536).startswith(b"HTTP/1.1 101 ")
+    return opened
+
+
 @pytest.mark.every_client
 @pytest.mark.timeout(300)
 def test_every_heartbeat_is_answered(tmp_path: Path) -> None:
@@ -100,6 +115,10 @@ def test_every_heartbeat_is_answered(tmp_path: Path) -> None:
     file = tmp_path / "listenkey.toml"
     file.write_text("[heartbeat]\nenforce = true\n", encoding="ascii")
     with Gateway(limits=None, args=["--config", str(file)]) as gateway, ExitStack() as stack:
+        dumb = Account(gateway, "dumb")
+        spot, swap = "/api/v3/userDataStream", "/openApi/user/auth/userDataStream"
+        stack.enter_context(mute(gateway, dumb, spot, "X-MBX-APIKEY", "/ws/"))
+        stack.enter_context(mute(gateway, dumb, swap, "X-BX-APIKEY", "/swap-market?listenKey="))
         plays = []
         for client in CAST:
             account = Account(gateway, client.name)
@@ -108,12 +127,21 @@ def test_every_heartbeat_is_answered(tmp_path: Path) -> None:
         for client, account, play in plays:
             play.opened()
             account.await_subscription(client.streams[-1])
-        opened = {connection["id"] for connection in gateway.admin_items("/v1/connections")}
+        before = connections(gateway)
+        assert len(before["dumb"]) == 2
         time.sleep(85)  # spot: a Ping every 20 s, cut after 60; BingX: every 5 s, cut after 30
-        assert {connection["id"] for connection in gateway.admin_items("/v1/connections")} == opened
+        assert connections(gateway) == before | {"dumb": set()}
         for client, account, play in plays:
             stream = client.streams[-1]
             account.publish(stream, round_of(stream, 1))
-            assert play.wait_for(len(handed(client, round_of(stream, 1)))) == handed(
-                client, round_of(stream, 1)
-            )
+            seen = handed(client, round_of(stream, 1))
+            assert play.wait_for(len(seen)) == seen
+
+
+def connections(gateway: Gateway) -> dict[str, set[str]]:
+    """The ids of the sockets of each account; of `dumb` even when there are none."""
+    found: dict[str, set[str]] = {"dumb": set()}
+    for connection in gateway.admin_items("/v1/connections"):
+        for subscription in connection["subscriptions"]:
+            found.setdefault(subscription["account"], set()).add(connection["id"])
+    return found

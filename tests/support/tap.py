@@ -1,7 +1,7 @@
 """A wire tap: a transparent TCP relay in front of a listener that keeps what went through it, both ways.
 
-It understands nothing but request lines and status lines, so that a test can say what a client asked for,
-and that no answer was of the 5xx kind, without taking either end's word for it.
+It understands nothing but request lines, status lines and listen keys, so that a test can say what a client
+asked for and how that was answered without taking either end's word for it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 _REQUEST = re.compile(rb"(GET|POST|PUT|DELETE|PATCH|HEAD|OPTIONS) (\S+) HTTP/1\.[01]\r\n")
+_LISTEN_KEY = re.compile(rb'"listenKey":"(\w+)"')
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})[ \r]")
 
 
@@ -29,15 +30,22 @@ class Tap:
         self.url = ""
 
     @property
-    def requests(self) -> list[tuple[str, str]]:
-        """Method and target of every request so far, connection by connection."""
-        found = [match.groups() for up, _ in self._wires for match in _REQUEST.finditer(bytes(up))]
-        return [(method.decode(), target.decode("latin-1")) for method, target in found]
+    def exchanges(self) -> list[tuple[str, str, int]]:
+        """Method, target and status of every request that was answered, connection by connection."""
+        found = []
+        for up, down in self._wires:
+            asked = [match.groups() for match in _REQUEST.finditer(bytes(up))]
+            statuses = [int(match[1]) for match in _STATUS.finditer(bytes(down))]
+            found += [
+                (method.decode(), target.decode("latin-1"), status)
+                for (method, target), status in zip(asked, statuses, strict=False)
+            ]
+        return found
 
     @property
-    def statuses(self) -> list[int]:
-        """The status of every answer so far, connection by connection."""
-        return [int(match[1]) for _, down in self._wires for match in _STATUS.finditer(bytes(down))]
+    def listen_keys(self) -> set[str]:
+        """Every listen key that an answer gave away."""
+        return {match[1].decode() for _, down in self._wires for match in _LISTEN_KEY.finditer(bytes(down))}
 
     def __enter__(self) -> Self:
         self._thread.start()
