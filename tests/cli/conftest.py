@@ -31,6 +31,8 @@ class StandIn:
     url: str
     answers: list[tuple[int, bytes]] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
+    cut: bool = False
+    """Break off after half an answer."""
 
     def answer(self, value: Any, status: int = 200) -> None:
         """Put an answer in: bytes as they are, anything else as JSON."""
@@ -47,9 +49,10 @@ class _Handler(BaseHTTPRequestHandler):
         answers = self.stand_in.answers
         status, content = answers.pop(0) if len(answers) > 1 else answers[0]
         self.send_response(status)
-        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Content-Length", str(len(content) * (2 if self.stand_in.cut else 1)))
         self.end_headers()
         self.wfile.write(content)
+        self.close_connection = self.stand_in.cut
 
     do_GET = do_POST = do_DELETE = _answer  # noqa: N815 - names that http.server looks for
 

@@ -234,3 +234,40 @@ def test_a_certificate_that_is_none_is_refused(command, tmp_path):
     result = command("ban", "list", "--token", "t", "--admin", "https://127.0.0.1:1", "--ca", "ca.pem")
     assert result.status == 1
     assert "ca.pem cannot be read as a certificate" in result.err
+
+
+def test_a_connection_that_breaks_off_is_said(call, stand_in):
+    """While it is being read, too: what was printed by then is not the whole."""
+    stand_in.answer(b"{}")
+    stand_in.cut = True
+    for arguments in (("account", "list"), ("journal", "read", "alice", "bingx-spot")):
+        result = call(*arguments)
+        assert result.status == 1
+        assert "broke off" in result.err
+
+
+def test_an_account_and_a_token_are_made(call, stand_in):
+    """The calls behind the two commands."""
+    stand_in.answer({"name": "alice", "created_at": 1})
+    assert call("account", "add", "alice").out == "added alice\n"
+    stand_in.answers = []
+    stand_in.answer({"id": "i", "scope": "read", "token": "secret-token"})
+    assert "secret-token" in call("token", "add", "--scope", "read").out
+    assert [(asked.path, json.loads(asked.body)) for asked in stand_in.asked] == [
+        ("/v1/accounts", {"name": "alice"}),
+        ("/v1/tokens", {"scope": "read"}),
+    ]
+
+
+def test_a_backup_is_written_where_the_command_was_run(call, stand_in, tmp_path):
+    """The gateway has a folder of its own, so that the path is sent whole."""
+    stand_in.answer({"path": "/x/copy", "bytes": 7})
+    result = call("store", "backup", "copy")
+    assert result.out == "backed up to /x/copy, 7 bytes\n"
+    assert json.loads(stand_in.asked[0].body) == {"path": str(tmp_path / "copy")}
+
+
+def test_secrets_exclude_each_other(call, stand_in):
+    """Which of the two was meant is not for the command to guess."""
+    result = call("apikey", "add", "alice", "--secret", "a", "--secret-file", "b")
+    assert (result.status, stand_in.asked) == (2, [])

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from listenkey.base.errors import Refused
 from listenkey.cli.publish import CHUNK_BYTES, CHUNK_LINES, batches, is_object
 
 ACKED = b'{"epoch":"e","offset":1}\n'
@@ -183,3 +184,14 @@ def test_batches_are_bounded_in_lines_and_bytes():
 def test_only_whole_objects_are_events(line, good):
     """What cannot stand as the value of `event` is not sent."""
     assert is_object(line) is good
+
+
+def test_a_line_without_end_is_refused_before_memory_is_gone(monkeypatch):
+    """What came before it is published; then it is named, and no more of it is read."""
+    monkeypatch.setattr("listenkey.cli.publish.LONGEST_LINE", 1000)
+    source = Dripping(b'{"a":1}\n' + b"x" * 5000, 100)
+    lines = batches(source)
+    assert next(lines) == [(1, b'{"a":1}')]
+    with pytest.raises(Refused, match="line 2 has no end"):
+        next(lines)
+    assert source.read() != b""

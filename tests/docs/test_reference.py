@@ -8,6 +8,7 @@ import pytest
 from listenkey.base import errors
 from listenkey.edge.native_outlets import _CLOSES, _ENDS
 from tests.support.gateway import Gateway
+from tools import gen
 from tools.tracked import ROOT
 
 SOURCE = ROOT / "src" / "listenkey"
@@ -37,6 +38,11 @@ def error_codes() -> set[str]:
                     given += node.args[:1]
                 codes |= {str(each.value) for each in given if isinstance(each, ast.Constant)}
     return {code for code in codes if re.fullmatch("[a-z_]+", code)}
+
+
+def test_generated_pages_are_current(capsys):
+    """Settings, commands and dialects read as the program has them today."""
+    assert gen.check(ROOT, gen.GENERATORS) == 0, capsys.readouterr().err
 
 
 def test_every_error_code_is_in_the_reference():

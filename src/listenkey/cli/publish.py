@@ -47,16 +47,20 @@ Batch = list[tuple[int, bytes]]
 def batches(source: BinaryIO) -> Iterator[Batch]:
     """Numbered lines that are not empty, in batches of what a read brought: a slow writer waits for nobody.
     Errors: `Refused("too_large")` at a line that no gateway would take."""
-    number, left = 0, b""
+    number = 0
+    begun: list[bytes] = []
     while chunk := source.read(_READ_BYTES):
-        *whole, left = (left + chunk).split(b"\n")
-        if len(left) > LONGEST_LINE:
-            raise Refused(
-                f"line {number + len(whole) + 1} has no end", "put one event on each line", code="too_large"
-            )
-        yield from _cut(number, whole)
-        number += len(whole)
-    yield from _cut(number, [left])
+        head, newline, tail = chunk.rpartition(b"\n")
+        if newline:
+            lines = b"".join((*begun, head)).split(b"\n")
+            yield from _cut(number, lines)
+            number += len(lines)
+            begun = []
+        begun.append(tail)
+        if sum(map(len, begun)) > LONGEST_LINE:
+            what = f"line {number + 1} has no end"
+            raise Refused(what, "put one event on each line", code="too_large")
+    yield from _cut(number, [b"".join(begun)])
 
 
 def _cut(number: int, lines: list[bytes]) -> Iterator[Batch]:

@@ -1,6 +1,5 @@
 """One value, from TOML or from text, to the type that its setting declares; and how types are written."""
 
-import types
 from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
@@ -83,15 +82,6 @@ def _shown(field: Field, value: object) -> str:
         return "of the wrong kind"
     if isinstance(value, dict | list | tuple):
         return "not right"
-    return (
-        str(value).lower()
-        if isinstance(value, bool)
-        else f'"{value}"'
-        if isinstance(value, str)
-        else str(value)
-    )
-
-
-def is_optional(field: Field) -> bool:
-    """Whether the setting may be unset."""
-    return get_origin(get_args(field.type)[0]) is types.UnionType
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else str(value)

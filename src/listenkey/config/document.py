@@ -27,13 +27,15 @@ Relative paths start from the folder that the command is run in.
 
 def reference() -> str:
     """Every setting: key, variable, type, default, meaning."""
-    blocks = [_HEAD, *(block for section in sections() for block in _section(section)), _commands()]
+    blocks = [
+        _HEAD,
+        *(block for section in sections() if section.fields for block in _section(section)),
+        _commands(),
+    ]
     return "\n".join(blocks)
 
 
 def _section(section: Section) -> Iterator[str]:
-    if not section.fields:
-        return
     yield f"## {'`[' + '.'.join(section.path) + ']`' if section.path else 'Top of the file'}\n"
     yield f"{section.meaning}\n"
     for field in section.fields:
