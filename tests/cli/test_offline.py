@@ -243,3 +243,20 @@ def test_python_m_and_the_script_are_the_same_command(tmp_path):
         )
         assert run.returncode == 1
         assert run.stderr.startswith("listenkey: there is no dialect no")
+
+
+def test_a_key_that_does_not_fit_its_certificate_is_found(command, tmp_path):
+    """By the check, and before a start; one that wants a password is never asked for at the terminal."""
+    make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes".split()
+    for name in ("one", "two"):
+        files = ("-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.pem")
+        subprocess.run([*make, *files], cwd=tmp_path, check=True, capture_output=True)
+    locked = ["openssl", "ec", "-aes256", "-passout", "pass:x", "-in", "one.key", "-out", "locked.key"]
+    subprocess.run(locked, cwd=tmp_path, check=True, capture_output=True)
+    for key, status in (("one.key", 0), ("two.key", 1), ("locked.key", 1), ("one.pem", 1)):
+        (tmp_path / "c.toml").write_text(f'[tls]\ncert = "one.pem"\nkey = "{key}"\n')
+        checked = command("config", "check", "--config", "c.toml")
+        assert checked.status == status, key
+        if status:
+            assert checked.out.startswith("tls.cert: one.pem and ")
+            assert command("serve", "--config", "c.toml").status == 1

@@ -1,11 +1,15 @@
-"""What is wrong with a configuration that only the dialects can tell: names, files, overlaps of paths."""
+"""What is wrong with a configuration beyond its values: what the dialects and the certificate have to say."""
 
 from listenkey.base.errors import ConfigError, DialectError
 from listenkey.config import Settings
 
 
-def dialect_problems(settings: Settings) -> list[str]:
+def deeper_problems(settings: Settings) -> list[str]:
     """A line for each problem: what, and what to do about it."""
+    return [*_dialect_problems(settings), *_certificate_problems(settings)]
+
+
+def _dialect_problems(settings: Settings) -> list[str]:
     from listenkey.app.dialects import configured_dialects
     from listenkey.wire.routes import build_routes
 
@@ -18,3 +22,18 @@ def dialect_problems(settings: Settings) -> list[str]:
         for listener in settings.listeners()
         if listener.name and listener.name not in routes.names
     ]
+
+
+def _certificate_problems(settings: Settings) -> list[str]:
+    if not settings.tls.cert:
+        return []
+    import ssl
+
+    try:
+        # The empty password keeps OpenSSL from asking for one at the terminal.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(settings.tls.cert, settings.tls.key, password="")
+    except (OSError, ValueError) as error:
+        pair = f"{settings.tls.cert} and {settings.tls.key}"
+        return [f"tls.cert: {pair} are no certificate and its unencrypted key ({error}); name two PEM files"]
+    return []

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from listenkey.base.errors import Refused
-from listenkey.cli.checks import dialect_problems
+from listenkey.cli.checks import deeper_problems
 from listenkey.cli.output import json_option, note, plural, print_json
 from listenkey.config import as_mapping, as_toml, examine, load, reference
 
@@ -31,7 +31,7 @@ def check(file: Path | None) -> None:
     loaded, problems = examine(file, os.environ)
     found = [str(problem) for problem in problems]
     if loaded is not None:
-        found += dialect_problems(loaded.settings) if not found else []
+        found += deeper_problems(loaded.settings) if not found else []
         for warning in loaded.warnings:
             note(f"warning: {warning}")
     for line in found:
