@@ -172,7 +172,7 @@ def test_store_that_cannot_grow(tmp_path: Path) -> None:
         assert create_usdm(gateway, key)
         largest = max(file.stat().st_size for file in gateway.data.glob("*.db*"))
         allow_files_of(gateway, largest + 500_000)
-        acked = []
+        acked: list[int] = []
         while "error" not in (answer := gateway.publish("alice", "binance-usdm", [big_order(len(acked))])[0]):
             acked.append(answer["offset"])
             assert len(acked) < 100

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,8 +48,8 @@ class Lived:
 
 
 @pytest.fixture(scope="module")
-def lived(tmp_path_factory: pytest.TempPathFactory) -> Lived:
-    """A life at log level debug, with good and bad callers, streams, ends, limits and a crash; then the end."""
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
+    """A life at log level debug, with good and bad callers, streams, ends and a crash; then the end."""
     folder = tmp_path_factory.mktemp("life")
     env = {"LISTENKEY_LOG_LEVEL": "debug", "LISTENKEY_MASTER_SECRET": MASTER}
     with Gateway(folder / "data", env=env, limits="account") as gateway:
@@ -186,11 +187,11 @@ def found_in(story: Lived, text: str) -> list[str]:
 
 
 def test_the_life_had_secrets(lived: Lived) -> None:
-    """What follows proves something: there were secrets of each kind, and logs in which they could be."""
+    """What follows proves something: there were secrets of each kind, and lines about bad ones."""
     kinds = {what.rsplit(" ", 1)[0] for what in lived.secrets}
     assert kinds >= {"listen key", "API key", "API secret", "admin token", "signature", "master secret"}
     assert len(lived.secrets) > 15
-    assert '"level": "debug"' in lived.gateway.stderr or '"level":"debug"' in lived.gateway.stderr
+    assert "bad_key" in lived.gateway.stderr
 
 
 def test_no_secret_is_logged(lived: Lived) -> None:

@@ -5,6 +5,7 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 import msgspec
+import structlog
 
 from listenkey.base.clock import Micros
 from listenkey.base.errors import Refused, StoreError
@@ -19,6 +20,7 @@ from listenkey.edge.websocket import Surroundings
 from listenkey.service.gateway import Gateway
 from listenkey.wire.messages import Reply
 
+_log = structlog.get_logger(__name__)
 STREAM_PATH: Final = "/lk/v1/stream"
 _STATUS: Final = {
     "bad_credential": 401, "no_credential": 401, "ip_not_allowed": 403, "permission_denied": 403,
@@ -141,6 +143,7 @@ class Native:
         live = self._gateway.streams.resolve_key(string, self._gateway.dialects, address)
         if live is None:
             self._gateway.metrics.bad_keys += 1
+            _log.info("bad_key", address=address)
             raise Refused(
                 "the credential is not good here", "create a listen key anew", code="bad_credential"
             )

@@ -157,7 +157,7 @@ class NativeEvents:
         self._pending.append(data)
         self._waiting += len(data)
         if not self._room.is_set() and self._waiting > self._shared.bounds.queue_bytes:
-            self._shared.metrics.sockets_slow += 1
+            self._shared.note_slow(self)
             self.close("slow")
 
     def flush(self) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final, cast
 
+import structlog
+
 from listenkey.base.clock import Micros, to_millis
 from listenkey.core.session import (
     Acknowledge,
@@ -37,6 +39,7 @@ from listenkey.wire.routes import SocketCandidate, SocketRoute
 if TYPE_CHECKING:
     from listenkey.service.outlet import EndReason, Subscription
 
+_log = structlog.get_logger(__name__)
 _PING: Final = 0x9
 _raw = lru_cache(maxsize=8)(frames.raw)
 
@@ -66,6 +69,7 @@ class VenueSockets:
         live = self.gateway.streams.resolve_key(name, dialects, address)
         if live is None:
             self.gateway.metrics.bad_keys += 1
+            _log.info("bad_key", address=address, dialects=sorted(dialects))
         return live
 
     def admit_without_key(self, address: str) -> bool:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
+import structlog
 from websockets.frames import BINARY, CONT, PONG, TEXT, CloseCode, Frame
 from websockets.protocol import OPEN, SERVER
 from websockets.protocol import Protocol as Parser
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 # before the socket's bounds are.
 _SLICE: Final = 2048
 _EARLY_FLUSH: Final = 262_144
+_log = structlog.get_logger(__name__)
 _quiet: Final = logging.getLogger("listenkey.websocket")
 _quiet.setLevel(logging.CRITICAL)
 
@@ -63,6 +65,11 @@ class Surroundings:
     def new_id(self) -> str:
         """Id of a socket, unique while the process runs."""
         return f"c{next(self._numbers)}"
+
+    def note_slow(self, outlet: "Outlet") -> None:
+        """A reader is about to be ended for being slow."""
+        self.metrics.sockets_slow += 1
+        _log.warning("socket_slow", socket=outlet.id, address=outlet.address)
 
 
 class WebSocket(asyncio.Protocol):
@@ -142,7 +149,7 @@ class WebSocket(asyncio.Protocol):
         self._waiting += len(data)
         if self._paused:
             if self._waiting > self._shared.bounds.queue_bytes:
-                self._shared.metrics.sockets_slow += 1
+                self._shared.note_slow(self)
                 self.close("slow")
         elif self._waiting > _EARLY_FLUSH:
             self.flush()
