@@ -7,6 +7,11 @@ from listenkey.core.records import StreamId
 from listenkey.service.accounts import NewApiKey
 from tests.service.house import BINGX, HOME, MASTER_SECRET, SPOT, USDM, Watcher
 
+PUBLIC_KEY = """-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
+-----END PUBLIC KEY-----
+"""
+
 
 async def refused(awaitable):
     """The code of the refusal that this ends in."""
@@ -119,10 +124,10 @@ async def test_what_is_given_is_taken(house):
 async def test_a_public_key_needs_no_secret(house):
     """Who signs with a key pair keeps the private half; then there is no secret to show."""
     await house.gateway.accounts.add("alice")
-    made = await house.api_key("alice", public_key="-----BEGIN PUBLIC KEY-----")
+    made = await house.api_key("alice", public_key=PUBLIC_KEY)
     assert made.secret is None
     (found,) = house.gateway.accounts.api_keys("alice", "", 9)
-    assert found.public_key == "-----BEGIN PUBLIC KEY-----"
+    assert found.public_key == PUBLIC_KEY
     assert house.gateway.credentials.secret(found) == b""
 
 
@@ -134,6 +139,8 @@ async def test_a_public_key_needs_no_secret(house):
         ({"key": ""}, "bad_api_key"),
         ({"key": "a b"}, "bad_api_key"),
         ({"key": "x" * 129}, "bad_api_key"),
+        ({"public_key": "-----BEGIN PUBLIC KEY-----"}, "bad_public_key"),
+        ({"public_key": ""}, "bad_public_key"),
     ],
 )
 async def test_an_api_key_that_cannot_be(house, wanted, code):

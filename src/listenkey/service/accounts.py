@@ -16,6 +16,7 @@ from listenkey.service.publish import Publisher
 from listenkey.service.streams import Streams
 from listenkey.service.vault import Vault, digest_of
 from listenkey.store.base import Store
+from listenkey.wire.signature import is_public_key
 
 DEMO_ACCOUNT = "demo"
 _PERMISSIONS = frozenset({"read", "trade"})
@@ -98,6 +99,12 @@ class Accounts:
                 f"no such permission: {', '.join(sorted(unknown))}",
                 "permissions are read and trade",
                 code="bad_permission",
+            )
+        if wanted.public_key is not None and not is_public_key(wanted.public_key):
+            raise Refused(
+                "the public key is not a PEM of an Ed25519 or RSA key",
+                "write it with `openssl pkey -pubout`",
+                code="bad_public_key",
             )
         key = check_api_key(wanted.key) if wanted.key is not None else encode(os.urandom(40))
         secret = wanted.secret or ("" if wanted.public_key else secrets.token_hex(32))
