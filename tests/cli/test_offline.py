@@ -247,7 +247,7 @@ def test_python_m_and_the_script_are_the_same_command(tmp_path):
 
 def test_a_key_that_does_not_fit_its_certificate_is_found(command, tmp_path):
     """By the check, and before a start; one that wants a password is never asked for at the terminal."""
-    make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes".split()
+    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
     for name in ("one", "two"):
         files = ("-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.pem")
         subprocess.run([*make, *files], cwd=tmp_path, check=True, capture_output=True)

@@ -2,12 +2,14 @@
 
 import re
 import subprocess
+import time
 
 import pytest
 
 from tests.support.gateway import Gateway
 from tools.tracked import ROOT
 
+PATIENCE = 10.0
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -21,8 +23,11 @@ def demo(tmp_path_factory):
 @pytest.fixture(scope="module")
 def lines(demo):
     """The lines to copy that the demo prints."""
-    found = re.findall(r"^ *(curl .+)$", demo.stderr, re.MULTILINE)
-    assert len(found) == 3
+    until = time.monotonic() + PATIENCE
+    # They follow the ready line, on the other stream.
+    while len(found := re.findall(r"^ *(curl .+)$", demo.stderr, re.MULTILINE)) < 3:
+        assert time.monotonic() < until, demo.stderr
+        time.sleep(0.02)
     return found
 
 
