@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ class House:
 
     async def open(self) -> "House":
         """Start a gateway on the folder, without the upkeep that runs by itself in real time."""
-        self.store = open_sqlite(self.folder, durability=self.durability)
+        self.store = open_sqlite(self.folder, durability=self.durability, reserve_bytes=4096)
         try:
             self.gateway = Gateway(
                 self.store, self.clock, Vault(self.master_secret), self.dialects, self.options
@@ -101,19 +102,44 @@ class House:
         self.clock.reboot(away)
         await self.open()
 
-    async def crash(self, away: Micros = 0) -> None:
-        """Go on with the files as they lie, as after kill -9: nothing was closed, and nobody said goodbye."""
-        await self.store.put_setting(
-            "barrier", b"", 0
-        )  # what was handed to the writer before is in the files
+    async def crash(self, away: Micros = 0, *, on_its_way: "Iterable[asyncio.Task[Any]]" = ()) -> None:
+        """Go on with the files as they lie, as after kill -9: nothing was closed, and nobody said goodbye.
+
+        What is on its way gets no answer, and may or may not be in the files. Without such, all is in them
+        that was handed to the writer before.
+        """
+        if not on_its_way:
+            await self.store.put_setting("barrier", b"", 0)
         self._copies += 1
         left_behind = self.folder.with_name(f"{self.folder.name}-{self._copies}")
         shutil.copytree(self.folder, left_behind)
+        for task in on_its_way:
+            task.cancel()
+        for outlet in self.gateway.connections.all():
+            self.gateway.connections.unregister(outlet)
+            assert isinstance(outlet, Watcher)
+            outlet.cut()
         await self.close()
         shutil.rmtree(self.folder)
         self.folder = left_behind
         self.clock.reboot(away)
         await self.open()
+
+    async def settle_jump(self) -> None:
+        """Let the service notice a leap of the clock and deal with it."""
+        self.gateway.clock.now()
+        if self.gateway.clock._dealing is not None:
+            await asyncio.wait([self.gateway.clock._dealing], timeout=10)
+
+    async def drain(self) -> None:
+        """Let everybody who catches up do so to the end."""
+        while self.gateway.streams._feeds:
+            await asyncio.wait(self.gateway.streams._feeds, timeout=10)
+
+    async def breathe(self, turns: int = 1) -> None:
+        """Give the event loop a few turns."""
+        for _ in range(turns):
+            await asyncio.sleep(0)
 
     # People ----------------------------------------------------------------------------------------
 
@@ -190,7 +216,7 @@ class House:
         watcher = Watcher(more.pop("address", HOME))
         self.gateway.connections.register(watcher)
         self.gateway.streams.subscribe_from(
-            watcher, stream_id, resume(start, view, older), AS_FRAMES, on_gap=watcher.got.append, **more
+            watcher, stream_id, resume(start, view, older), AS_FRAMES, on_gap=watcher.tell_gap, **more
         )
         return watcher
 
@@ -214,6 +240,15 @@ class Watcher:
     def push(self, data: bytes) -> None:
         """An event, which the variant of these tests leaves whole."""
         self.got.append(data)
+
+    def cut(self) -> None:
+        """The process is gone, and with it the socket: nothing more arrives."""
+        self.push = self.tell_gap = _nothing  # type: ignore[method-assign]
+        self.subscription_ended = _nothing  # type: ignore[method-assign]
+
+    def tell_gap(self, gap: Gap) -> None:
+        """Something is missing."""
+        self.got.append(gap)
 
     def flush(self) -> None:
         """Everything so far was handed over."""
@@ -261,6 +296,10 @@ class Watcher:
     def reasons(self) -> list[EndReason]:
         """Why subscriptions ended."""
         return [reason for _, reason in self.ended]
+
+
+def _nothing(*_: object) -> None:
+    """What arrives at nobody."""
 
 
 class Frame(bytes):

@@ -21,12 +21,6 @@ def numbers(watcher):
     return [payload["n"] for payload in watcher.payloads]
 
 
-async def drained(house):
-    """Let every feed run to its end."""
-    while house.gateway.streams._feeds:
-        await asyncio.wait(house.gateway.streams._feeds, timeout=10)
-
-
 # Live --------------------------------------------------------------------------------------------------
 
 
@@ -200,7 +194,7 @@ async def test_a_close_ends_a_socket_that_is_catching_up(house):
     await asyncio.sleep(0)
     await house.call("DELETE", SPOT, api_key, f"listenKey={string}")
     gate.set()
-    await drained(house)
+    await house.drain()
     assert watcher.got == []
     assert watcher.reasons == ["closed"]
 
@@ -246,7 +240,7 @@ async def test_an_account_made_again_starts_with_nothing(house):
     string = await house.create(USDM, await house.account())
     await house.publish("alice", "binance-usdm", *numbered(0, 3))
     old = house.read_from("alice", "binance-usdm", None)
-    await drained(house)
+    await house.drain()
     before = Position(old.events[-1].epoch, 3)
     await house.gateway.accounts.remove("alice")
     again = await house.account()
@@ -256,7 +250,7 @@ async def test_an_account_made_again_starts_with_nothing(house):
     assert (numbers(watcher), answer["offset"]) == ([9], 1)
     assert numbers(old) == [0, 1, 2]
     resumed = house.read_from("alice", "binance-usdm", before)
-    await drained(house)
+    await house.drain()
     assert [gap.reason for gap in resumed.gaps] == ["epoch"]
     assert numbers(resumed) == [9]
 
@@ -328,7 +322,7 @@ async def test_revoking_ends_what_the_api_key_opened_itself(house):
     one = await house.account()
     two = await house.api_key()
     watchers = [house.read_from("alice", "binance-usdm", None, api_key_id=key.id) for key in (one, two)]
-    await drained(house)
+    await house.drain()
     await house.gateway.accounts.revoke_api_key(one.id)
     assert [watcher.reasons for watcher in watchers] == [["revoked"], []]
 
@@ -352,7 +346,7 @@ async def test_a_reader_catches_up_while_events_keep_coming(house):
     watcher = house.read_from("alice", "binance-usdm", None)
     for number in range(2000, 2040, 4):
         await house.publish("alice", "binance-usdm", *numbered(number, 4))
-    await drained(house)
+    await house.drain()
     await house.publish("alice", "binance-usdm", *numbered(2040))
     assert numbers(watcher) == list(range(2041))
     assert watcher.gaps == []
@@ -365,7 +359,7 @@ async def test_a_reader_goes_on_where_it_stopped(house):
     await house.crash()
     since = Position(answers[3]["epoch"], answers[3]["offset"])
     watcher = house.read_from("alice", "binance-usdm", since)
-    await drained(house)
+    await house.drain()
     assert numbers(watcher) == list(range(4, 10))
     assert watcher.gaps == []
 
@@ -388,7 +382,7 @@ async def test_a_slow_reader_is_waited_for(house):
     await asyncio.sleep(0.01)
     assert first < len(watcher.got) <= 20
     gates[2].set()
-    await drained(house)
+    await house.drain()
     assert numbers(watcher) == list(range(40))
 
 
@@ -405,7 +399,7 @@ async def test_a_filter_holds_for_history_too(house):
         watcher, stream, Resumption(view.epoch, 0), AS_FRAMES, on_gap=watcher.got.append
     )
     watcher.subscriptions[0].events = frozenset("y")
-    await drained(house)
+    await house.drain()
     assert numbers(watcher) == [1, 3]
 
 
@@ -424,7 +418,7 @@ async def test_a_skipped_offset_is_read_from_the_journal(house, monkeypatch):
     monkeypatch.setattr(streams, "appended", lossy)
     for number in range(8):
         await house.publish("alice", "binance-usdm", *numbered(number))
-    await drained(house)
+    await house.drain()
     assert len(lost) == 2
     assert numbers(watcher) == list(range(8))
     await house.publish("alice", "binance-usdm", *numbered(8))
@@ -455,7 +449,7 @@ async def test_what_retention_took_is_told(house):
     (first, *_) = await house.publish("alice", "binance-usdm", *numbered(0, 30))
     await trim(house, 10)
     watcher = house.read_from("alice", "binance-usdm", Position(first["epoch"], 4))
-    await drained(house)
+    await house.drain()
     assert watcher.got[0] == Gap(first["epoch"], 5, 20, "retention")
     assert watcher.offsets == list(range(21, 31))
 
@@ -471,7 +465,7 @@ async def test_what_retention_takes_while_a_reader_catches_up_is_told(house, kee
     await asyncio.sleep(0)
     await trim(house, keep)
     gate.set()
-    await drained(house)
+    await house.drain()
     await house.publish("alice", "binance-usdm", *numbered(30))
     assert watcher.gaps == [Gap(first["epoch"], 1, 30 - keep, "retention")]
     assert watcher.offsets == list(range(31 - keep, 32))
@@ -492,7 +486,7 @@ async def test_no_gap_is_told_for_what_was_committed_between_two_looks(house, mo
 
     monkeypatch.setattr(house.store, "read_events", late)
     watcher = house.read_from("alice", "binance-usdm", Position(first["epoch"], 2))
-    await drained(house)
+    await house.drain()
     assert watcher.gaps == []
     assert numbers(watcher) == [2]
 
@@ -507,7 +501,7 @@ async def test_a_reader_of_a_past_epoch_is_led_into_the_new_one(make_house):
     old, new = first["epoch"], answers[0]["epoch"]
     assert old != new
     watcher = house.read_from("alice", "binance-usdm", Position(old, 3))
-    await drained(house)
+    await house.drain()
     await house.publish("alice", "binance-usdm", *numbered(7))
     turn = Gap(old, 6, None, "epoch", Position(new, 1))
     assert [item if isinstance(item, Gap) else (item.epoch, item.offset) for item in watcher.got] == [
@@ -533,7 +527,7 @@ async def test_nothing_is_told_to_who_left(make_house):
     await asyncio.sleep(0)
     house.gateway.streams.cancel(watcher.subscriptions[0])
     gate.set()
-    await drained(house)
+    await house.drain()
     assert watcher.got == []
 
 
@@ -548,7 +542,7 @@ async def test_a_position_is_what_was_committed_and_queued(house):
     (subscription,) = watcher.subscriptions
     position = house.gateway.streams.position
     assert position(subscription) is None
-    await drained(house)
+    await house.drain()
     assert position(subscription) == Position(first["epoch"], 3)
     await house.publish("alice", "binance-usdm", *numbered(3))
     assert position(subscription) == Position(first["epoch"], 4)
@@ -560,7 +554,7 @@ async def test_no_position_is_said_when_the_store_cannot_be_read(house, monkeypa
     """A position that is not known is not said."""
     await house.account()
     watcher = house.read_from("alice", "binance-usdm", None)
-    await drained(house)
+    await house.drain()
 
     def broken(*_):
         raise StoreError("the disk is gone")
@@ -582,7 +576,7 @@ async def test_a_reader_whose_feed_fails_is_closed(house, monkeypatch, error):
 
     monkeypatch.setattr(house.store, "read_events", broken)
     watcher = house.read_from("alice", "binance-usdm", None)
-    await drained(house)
+    await house.drain()
     assert len(watcher.closed) == 1
 
 
