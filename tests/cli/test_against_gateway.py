@@ -262,6 +262,12 @@ def test_a_backup_is_restored_with_its_secret_and_begins_new_epochs(command, tmp
         after = gateway.publish("alice", STREAM, [EVENT])[0]
         assert after["epoch"] != before["epoch"]
 
+    over = command("store", "restore", "copy", "--data", tmp_path / "data")
+    assert (over.status, over.err) == (0, "")
+    assert (tmp_path / "data" / "listenkey.db.replaced-1").stat().st_size
+    with Gateway(tmp_path / "data") as gateway:
+        assert gateway.publish("alice", STREAM, [EVENT])[0]["epoch"] not in (before["epoch"], after["epoch"])
+
 
 def test_a_damaged_store_is_found(command, tmp_path):
     """`journal verify` fails with status 1 and never with a traceback."""

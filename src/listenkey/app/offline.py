@@ -15,10 +15,11 @@ def offline_store(settings: Settings) -> Store:
 
 
 def restore_store(settings: Settings, backup: Path) -> None:
-    """Put a backup in the place of the configured store; every journal gets a new epoch.
+    """Put a backup in the place of the configured store, which is kept under another name; every journal gets
+    a new epoch.
 
     Errors: `StoreError` where the file is no backup or the folder is in use, `SecretError` where the master
     secret is missing or is not the one the backup was made with.
     """
     vault = open_vault(settings, make_secret=False)
-    sqlite.restore(backup, Path(settings.data), setting=MASTER_CHECK, check=vault.verify)
+    sqlite.restore(backup, Path(settings.data), setting=MASTER_CHECK, check=vault.verify, force=True)

@@ -36,7 +36,7 @@ def restore(file: Path, data: str | None, config: Path | None) -> None:
 
 
     The gateway has to be stopped, and the master secret has to be the one that the backup was made with.
-    Every journal begins a new epoch.
+    Every journal begins a new epoch. A store that was there is kept beside it under another name.
     """
     require_server("store restore")
     from listenkey.app.offline import restore_store

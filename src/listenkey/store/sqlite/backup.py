@@ -69,6 +69,7 @@ def restore(
 
     `check` is handed the value of `setting` in the backup and raises where the master secret at hand does not
     fit it; a store that never had a secret has none.
+    A store that is there is kept beside it under another name.
     Errors: those of `check`; `Refused("store_exists")` where there is a store and no `force`;
     `StoreForeign` for a file that is no backup; `StoreDamaged`, `StoreLocked`, `StoreReadOnly`, `StoreFull`.
     """
@@ -86,7 +87,7 @@ def restore(
         try:
             _copy(backup, part)
             _begin_anew(part)
-            _retire(path)
+            _set_aside(path)
             part.replace(path)
             _sync_folder(folder)
         except OSError as error:
@@ -142,10 +143,16 @@ def _begin_anew(part: Path) -> None:
         db.close()
 
 
-def _retire(path: Path) -> None:
-    """Take away what is left of the old store: its write-ahead log must not meet the new file."""
-    for suffix in ("-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
+def _set_aside(path: Path) -> None:
+    """Keep the old store under another name, with its write-ahead log, which must not meet the new file."""
+    number = 1
+    while (aside := path.with_name(f"{path.name}.replaced-{number}")).exists():
+        number += 1
+    for suffix in ("", "-wal"):
+        old = path.with_name(path.name + suffix)
+        if old.exists():
+            old.replace(aside.with_name(aside.name + suffix))
+    path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
     _sync_folder(path.parent)
 
 
