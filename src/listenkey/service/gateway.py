@@ -154,12 +154,12 @@ def _notice_types(dialects: dict[str, Dialect]) -> set[str]:
 
 
 async def _repeat(every: Micros, work: Callable[[], Awaitable[None]]) -> None:
-    """Do something again and again; a failure is logged and the next turn awaited."""
+    """Do something now, and again and again; a failure is logged and the next turn awaited."""
     while True:
-        await asyncio.sleep(every / SECOND)
         try:
             await work()
         except ListenKeyError as error:
             _log.error("upkeep_failed", error=error.message)
         except Exception:  # noqa: BLE001 - whatever it was, the next turn is to come
             _log.exception("upkeep_failed")
+        await asyncio.sleep(every / SECOND)
