@@ -2,7 +2,7 @@
 
 Within a window no more than `limit` is admitted, over restarts too: what is used is covered by a reserved
 block, and after a crash the whole block counts as used. So a window may count more than was admitted, never
-less. """
+less."""
 
 from typing import Final
 
@@ -52,6 +52,12 @@ class Quota:
             start = rule.start_of(now)
             window = self._windows[bucket] = Window(start, start + rule.window)
         return window
+
+    def forgive(self, *parts: str) -> None:
+        """Forget the refusals of every bucket whose name, split at `|`, has all these parts."""
+        for bucket, window in self._windows.items():
+            if set(parts) <= set(bucket.split("|")):
+                window.refused = 0
 
     def forget(self, now: Micros) -> None:
         """Drop the windows that are over."""

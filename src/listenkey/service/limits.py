@@ -269,6 +269,10 @@ class Limiter:
         """Let somebody in again, with a clean sheet."""
         ban = await self._store.lift_ban(ban_id, now)
         self._bans.pop(ban.bucket, None)
+        # Else the next call that finds its window full would be one too many once more.
+        _, _, origin = ban.bucket.partition("|ban|")
+        if origin:
+            self._quota.forgive(ban.dialect, origin)
         return ban
 
 
