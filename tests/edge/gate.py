@@ -237,6 +237,7 @@ class Raw:
             if opcode == 8:
                 await self.send(frame(8, payload))
                 assert await self.rest() == b""
+                self.writer.close()
                 return int.from_bytes(payload[:2], "big")
 
 

@@ -22,9 +22,13 @@ class BodyTooSlow(Exception):
     """A body over its time."""
 
 
+class ClientGone(Exception):
+    """The client left before its body was over: what came of it is not to be acted on."""
+
+
 async def read_body(receive: Receive, most: int, seconds: float) -> bytes:
-    """The whole body. Errors: `BodyTooLarge`, `BodyTooSlow`."""
-    message = await receive()
+    """The whole body. Errors: `BodyTooLarge`, `BodyTooSlow`, `ClientGone`."""
+    message = await _next(receive)
     body: bytes = message.get("body", b"")
     if message.get("more_body", False):
         body = await _read_rest(receive, body, most, seconds)
@@ -33,13 +37,20 @@ async def read_body(receive: Receive, most: int, seconds: float) -> bytes:
     return body
 
 
+async def _next(receive: Receive) -> Message:
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    return message
+
+
 async def _read_rest(receive: Receive, body: bytes, most: int, seconds: float) -> bytes:
     parts, size = [body], len(body)
     try:
         async with asyncio.timeout(seconds):
             more = True
             while more and size <= most:
-                message = await receive()
+                message = await _next(receive)
                 more = message.get("more_body", False)
                 parts.append(message.get("body", b""))
                 size += len(parts[-1])
@@ -49,7 +60,8 @@ async def _read_rest(receive: Receive, body: bytes, most: int, seconds: float) -
 
 
 async def send_reply(send: Send, reply: Reply, *, close: bool = False) -> None:
-    """Write an answer, and say that the connection ends where what was sent with the request is not read."""
+    """Write an answer; with `close` the connection ends after it. A body that is too long needs no `close`: the
+    rest of it is read past, within its time, so that the client gets to read its answer."""
     headers = reply.headers
     if reply.status != 204:
         headers.append((b"content-length", b"%d" % len(reply.body)))

@@ -11,11 +11,12 @@ from listenkey.core.session import Policy
 from listenkey.edge.admin.app import Admin
 from listenkey.edge.bounds import Bounds
 from listenkey.edge.native import Native
+from listenkey.edge.native_outlets import NativeEvents
 from listenkey.edge.pacer import Pacer
 from listenkey.edge.server import Address, Listener, Tls
 from listenkey.edge.venue import Venue
 from listenkey.edge.venue_socket import VenueSockets
-from listenkey.edge.websocket import Surroundings
+from listenkey.edge.websocket import Surroundings, WebSocket
 from listenkey.service.clock import SystemClock
 from listenkey.service.gateway import Gateway
 from listenkey.wire.routes import RouteTable
@@ -110,6 +111,9 @@ class Listeners:
         connections.close_all("shutdown")
         while len(connections) and loop.time() < deadline - _LAST_SECOND:  # noqa: ASYNC110 - it happens once
             await asyncio.sleep(0.01)
+        for outlet in connections.all():
+            if isinstance(outlet, WebSocket | NativeEvents):
+                outlet.abort()
         for listener in (*self._venues, self._admin):
             await listener.drain(deadline)
         self.pacer.stop()

@@ -100,7 +100,6 @@ class Native:
         self._shared.registry.register(outlet)
         self._gateway.metrics.sockets_opened += 1
         outlet.tell_position(reader.start)
-        outlet.flush()
         self._gateway.streams.subscribe_from(
             outlet,
             reader.stream,

@@ -54,12 +54,14 @@ class NativeSocket(WebSocket):
         self.variant = _SOCKET_VARIANT
 
     def tell_position(self, position: Position) -> None:
-        """Queue a position."""
+        """Send a position."""
         self.push(self.variant.wrap(native.position_json(position, self._words.gateway.clock.now())))
+        self.flush()
 
     def tell_gap(self, gap: Gap) -> None:
-        """Queue a gap."""
+        """Send a gap."""
         self.push(self.variant.wrap(native.gap_json(gap)))
+        self.flush()
 
     def rest(self) -> None:
         """Wait for the next position's time."""
@@ -72,7 +74,6 @@ class NativeSocket(WebSocket):
         position = self._words.position(self.subscriptions)
         if position is not None:
             self.tell_position(position)
-            self.flush()
         self.rest()
 
     def message_received(self, message: str, now: Micros) -> None:
@@ -116,7 +117,7 @@ class NativeEvents:
         self._pending: list[bytes] = []
         self._waiting = 0
         self._ended = False
-        self._abort = abort
+        self.abort = abort
         self._something = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -124,12 +125,14 @@ class NativeEvents:
     # Words ------------------------------------------------------------------------------------------
 
     def tell_position(self, position: Position) -> None:
-        """Queue a position."""
+        """Send a position."""
         self.push(native.position_text(position, self._words.gateway.clock.now()))
+        self.flush()
 
     def tell_gap(self, gap: Gap) -> None:
-        """Queue a gap."""
+        """Send a gap."""
         self.push(native.gap_text(gap))
+        self.flush()
 
     def rest(self) -> None:
         """Wait for the next position's time."""
@@ -140,12 +143,11 @@ class NativeEvents:
     def wake(self, now: Micros) -> None:
         """Time for a position; or the end could not be delivered in time."""
         if self._ended:
-            self._abort()
+            self.abort()
             return
         position = self._words.position(self.subscriptions)
         if position is not None:
             self.tell_position(position)
-            self.flush()
         self.rest()
 
     # Outlet -----------------------------------------------------------------------------------------

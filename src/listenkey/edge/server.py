@@ -15,6 +15,7 @@ from listenkey.edge.bounds import Bounds
 from listenkey.edge.http import HttpProtocol, Upgrader
 
 _SWEEP_SECONDS = 0.5
+_LAST_WORDS_SECONDS = 0.5
 _BACKLOG = 2048
 
 
@@ -152,8 +153,10 @@ class Listener:
             await asyncio.sleep(0.02)
         for connection in tuple(self._connections()):
             connection.transport.abort()
-        for task in tuple(self._state.tasks):
-            task.cancel()
+        if self._state.tasks:  # they learn that their client is gone, and end by themselves
+            _, stuck = await asyncio.wait(self._state.tasks, timeout=_LAST_WORDS_SECONDS)
+            for task in stuck:
+                task.cancel()
         if self._sweeper is not None:
             self._sweeper.cancel()
         if self._server is not None:

@@ -6,7 +6,16 @@ from typing import Final
 from listenkey.core.access import client_address
 from listenkey.core.session import Close
 from listenkey.dialect.model import Dialect
-from listenkey.edge.asgi import BodyTooLarge, BodyTooSlow, Receive, Scope, Send, read_body, send_reply
+from listenkey.edge.asgi import (
+    BodyTooLarge,
+    BodyTooSlow,
+    ClientGone,
+    Receive,
+    Scope,
+    Send,
+    read_body,
+    send_reply,
+)
 from listenkey.edge.handshake import Refusal, switching_protocols
 from listenkey.edge.http import Upgrade
 from listenkey.edge.native import Native
@@ -64,8 +73,10 @@ class Venue:
             body = await read_body(receive, self._bounds.body_bytes, self._bounds.body_seconds)
             request = Request(method, route.path, scope["query_string"], headers, body)
             reply = await self._gateway.calls.handle(route, request, address)
+        except ClientGone:
+            return
         except (BodyTooLarge, BodyTooSlow) as error:
-            close = True
+            close = isinstance(error, BodyTooSlow)
             request = Request(method, route.path, scope["query_string"], headers)
             fault = Fault("body_too_large" if isinstance(error, BodyTooLarge) else "request_malformed")
             reply = render_fault(route.dialect, fault, request=request, now=self._gateway.clock.now())

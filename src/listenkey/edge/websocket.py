@@ -302,10 +302,14 @@ class WebSocket(asyncio.Protocol):
         pacer = self._shared.pacer
         pacer.wake_at(self, pacer.now() + self._shared.bounds.closing)
 
+    def abort(self) -> None:
+        """Cut the connection."""
+        self._transport.abort()
+
     def wake(self, now: Micros) -> None:
         """The pacer's call."""
         if self._closing:
-            self._transport.abort()
+            self.abort()
         else:
             self.woken(now)
 

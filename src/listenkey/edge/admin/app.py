@@ -16,7 +16,7 @@ from listenkey.edge.admin.guard import check_origin
 from listenkey.edge.admin.journal import read_journal
 from listenkey.edge.admin.page import Page
 from listenkey.edge.admin.publish import publish
-from listenkey.edge.asgi import Receive, Scope, Send, send_reply
+from listenkey.edge.asgi import ClientGone, Receive, Scope, Send, send_reply
 from listenkey.edge.bounds import Bounds
 from listenkey.service.gateway import Gateway
 from listenkey.wire.messages import Reply
@@ -91,6 +91,8 @@ class Admin:
         method: str = scope["method"]
         try:
             answer = await self._answer(method, scope, headers, receive, send)
+        except ClientGone:
+            return
         except ListenKeyError as error:
             answer = failure(error)
         except Exception:  # noqa: BLE001 - whatever went wrong, the caller gets an answer
@@ -102,7 +104,7 @@ class Admin:
             )
         if answer is not None:
             reply = Reply(answer.status, [*answer.headers], answer.body if method != "HEAD" else b"")
-            await send_reply(send, reply, close=answer.status in {408, 413})
+            await send_reply(send, reply, close=answer.status == 408)
 
     async def _answer(
         self, method: str, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send

@@ -19,11 +19,11 @@ class _Backup(msgspec.Struct, forbid_unknown_fields=True):
 
 async def list_connections(gateway: Gateway, call: Call) -> Answer:
     """`GET /v1/connections`, oldest first."""
-    after = int(call.cursor[1:]) if call.cursor[1:].isdecimal() else 0
+    after = call.number_cursor()
     outlets = (outlet for outlet in gateway.connections.all() if int(outlet.id[1:]) > after)
     length = call.page_length() + 1
     page = [outlet for _, outlet in zip(range(length), outlets, strict=False)]
-    return call.page(page, lambda outlet: outlet.id, _show_connection)
+    return call.page(page, lambda outlet: outlet.id[1:], _show_connection)
 
 
 def _show_connection(outlet: Outlet) -> dict[str, Any]:
