@@ -14,6 +14,17 @@ from tests.edge.gate import SPOT, USDM, Gate, until
 TRADE = {"e": "ORDER_TRADE_UPDATE", "E": 1}
 
 
+def contents(files):
+    """What a certificate and its key are made of."""
+    return Path(files.cert).read_bytes(), Path(files.key).read_bytes()
+
+
+def overwrite(files, cert, key):
+    """Put something else into a certificate's files."""
+    Path(files.cert).write_bytes(cert)
+    Path(files.key).write_bytes(key)
+
+
 class TestTls:
     async def test_calls_and_streams_go_over_tls(self, make_gate, certificate):
         """https and wss on the same port, on both listeners."""
@@ -39,13 +50,12 @@ class TestTls:
                 return ssl.get_server_certificate((host, int(port)))
 
             before = await asyncio.to_thread(shown)
-            Path(first.cert).write_text("broken")
+            overwrite(first, b"broken", b"broken")
             with pytest.raises(ConfigError):
                 gate.listeners.reload_tls()
             assert await asyncio.to_thread(shown) == before
             second = make_certificate("second")
-            Path(first.cert).write_bytes(Path(second.cert).read_bytes())
-            Path(first.key).write_bytes(Path(second.key).read_bytes())
+            overwrite(first, *contents(second))
             gate.listeners.reload_tls()
             assert await asyncio.to_thread(shown) != before
 

@@ -60,8 +60,8 @@ async def _read_rest(receive: Receive, body: bytes, most: int, seconds: float) -
 
 
 async def send_reply(send: Send, reply: Reply, *, close: bool = False) -> None:
-    """Write an answer; with `close` the connection ends after it. A body that is too long needs no `close`: the
-    rest of it is read past, within its time, so that the client gets to read its answer."""
+    """Write an answer; with `close` the connection ends after it. A body that is too long needs no `close`:
+    the rest of it is read past, within its time, so that the client gets to read its answer."""
     headers = reply.headers
     if reply.status != 204:
         headers.append((b"content-length", b"%d" % len(reply.body)))
