@@ -193,7 +193,15 @@ class Events:
 
     def __init__(self, response: httpx.Response) -> None:
         self.response = response
-        self._lines = response.iter_lines()
+        self._lines = self._split(response)
+
+    @staticmethod
+    def _split(response: httpx.Response) -> Iterator[str]:
+        """The lines, which end as the standard of server-sent events says, and not as Python thinks."""
+        kept = b""
+        for piece in response.iter_bytes():
+            *lines, kept = (kept + piece).split(b"\n")
+            yield from (line.decode() for line in lines)
 
     def next(self) -> tuple[str | None, str, Any]:
         """The next one."""
@@ -201,8 +209,9 @@ class Events:
         for line in self._lines:
             if not line:
                 return fields.get("id"), fields["event"], json.loads(fields["data"])
+            assert "\r" not in line
             name, _, value = line.partition(": ")
-            fields[name] = value
+            fields[name] = f"{fields['data']}\n{value}" if name == "data" and "data" in fields else value
         raise EOFError
 
     def rest(self) -> list[tuple[str | None, str, Any]]:
