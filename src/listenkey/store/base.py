@@ -181,7 +181,8 @@ class Store(Protocol):
     def find_key(self, digest: bytes) -> ListenKey | None: ...
 
     def read_next_expiry(self) -> Micros | None:
-        """The earliest `expires_at` of an active key."""
+        """A time before which no active key expires, so the time to call `expire_keys` next: after that call
+        it is later. It may come early, since an extension need not move it. None without active keys."""
         ...
 
     def read_keys(

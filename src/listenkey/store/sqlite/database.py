@@ -72,6 +72,8 @@ def configure(db: Database, durability: Durability, cache_kib: int) -> None:
     """Give a connection this store's settings. It never checkpoints on its own."""
     # Where another connection of this process is just recovering or resetting the write-ahead log.
     db.set_busy_timeout(10_000)
+    # Otherwise each statement that might use a partial index is planned anew whenever its values change.
+    db.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     db.pragma("wal_autocheckpoint", 0)
     db.set_durability(durability)
     db.pragma("temp_store", "MEMORY")

@@ -23,7 +23,7 @@ _SELECT: Final = (
     " FROM listen_key k {index} CROSS JOIN account a ON a.id = k.account "
 )
 _KEY: Final = _SELECT.format(index="")
-_OVERDUE: Final = _SELECT.format(index="INDEXED BY listen_key_expiry")
+_OVERDUE: Final = _SELECT.format(index="INDEXED BY listen_key_due")
 _CAUSES: Final[dict[KeyState, EndCause]] = {"closed": "closed", "expired": "expired"}
 
 
@@ -55,14 +55,15 @@ def create(tx: Transaction, request: NewKey) -> Issued | IssueRefused:
     """Issue a key, or the one that the account has."""
     fresh = request.fresh
     _require_api_key(tx, request.api_key_id, fresh.account_id)
-    outcome = keylife.create(_competitors(tx, request), fresh, request.rules, request.now)
+    competitors = _competitors(tx, request)
+    outcome = keylife.create(competitors, fresh, request.rules, request.now)
     _end(tx, outcome.ended)
     if isinstance(outcome, IssueRefused):
         return outcome
     if outcome.is_new:
         _insert(tx, outcome.key)
     else:
-        _move_expiry(tx, outcome.key)
+        _move_expiry(tx, outcome.key, max(key.expires_at for key in competitors))
     _note_user(tx, outcome.key.id, request.api_key_id)
     return outcome
 
@@ -74,7 +75,8 @@ def _competitors(tx: Transaction, request: NewKey) -> list[ListenKey]:
     if request.rules.policy == "new_coexists":
         # Live ones have no say here, and there may be thousands; those whose time is up are few.
         overdue = tx.db.rows(
-            f"{_OVERDUE}{same} AND k.expires_at <= ? ORDER BY k.expires_at, k.id", (*values, request.now)
+            f"{_OVERDUE}{same} AND k.due_at <= ? AND k.expires_at <= ? ORDER BY k.id",
+            (*values, request.now, request.now),
         )
         return [ListenKey(*row) for row in overdue]
     return select(tx.db, f"{same} ORDER BY k.id", values)
@@ -82,20 +84,24 @@ def _competitors(tx: Transaction, request: NewKey) -> list[ListenKey]:
 
 def extend(tx: Transaction, request: KeyRequest) -> Changed | NotLive:
     """Move a key's expiry."""
-    _require_api_key(tx, request.api_key_id, request.account_id)
-    outcome = keylife.extend(_find_asked(tx, request), request.lifetime, request.now)
-    if isinstance(outcome, Changed):
-        _move_expiry(tx, outcome.key)
-        _note_user(tx, outcome.key.id, request.api_key_id)
-    else:
+    key = _find_asked(tx, request)
+    is_user = _is_user(tx, request, key)
+    outcome = keylife.extend(key, request.lifetime, request.now)
+    if isinstance(outcome, NotLive):
         _end(tx, () if outcome.ended is None else (outcome.ended,))
+        return outcome
+    assert key is not None
+    _move_expiry(tx, outcome.key, key.expires_at)
+    if not is_user:
+        _note_user(tx, key.id, request.api_key_id)
     return outcome
 
 
 def close(tx: Transaction, request: KeyRequest) -> Changed | NotLive:
     """End a key at its user's wish."""
-    _require_api_key(tx, request.api_key_id, request.account_id)
-    return _close(tx, _find_asked(tx, request), request.now)
+    key = _find_asked(tx, request)
+    _is_user(tx, request, key)
+    return _close(tx, key, request.now)
 
 
 def close_by_id(tx: Transaction, key_id: int, now: Micros) -> Changed | NotLive:
@@ -112,9 +118,13 @@ def _close(tx: Transaction, key: ListenKey | None, now: Micros) -> Changed | Not
 
 
 def expire(tx: Transaction, now: Micros, limit: int) -> list[EndedKey]:
-    """End keys whose time is up, the longest overdue first."""
+    """End keys whose time is up."""
+    tx.db.execute(
+        "UPDATE listen_key SET due_at = expires_at WHERE state = 'active' AND due_at <= ? AND expires_at > ?",
+        (now, now),
+    )
     overdue = tx.db.rows(
-        f"{_OVERDUE}WHERE k.state = 'active' AND k.expires_at <= ? ORDER BY k.expires_at, k.id LIMIT ?",
+        f"{_OVERDUE}WHERE k.state = 'active' AND k.due_at <= ? ORDER BY k.due_at, k.id LIMIT ?",
         (now, limit),
     )
     moved = [keylife.expire(ListenKey(*row), now) for row in overdue]
@@ -131,8 +141,8 @@ def grant_grace(tx: Transaction, due_by: Micros, until: Micros, now: Micros) -> 
     """Let live keys live on. A key whose time was up before the jump stays overdue."""
     tx.db.execute(
         "UPDATE listen_key SET expires_at = max(expires_at, ?)"
-        " WHERE state = 'active' AND expires_at > ? AND expires_at <= ?",
-        (until, now, due_by),
+        " WHERE state = 'active' AND due_at <= ? AND expires_at > ? AND expires_at <= ?",
+        (until, due_by, now, due_by),
     )
     return tx.db.changes()
 
@@ -140,6 +150,16 @@ def grant_grace(tx: Transaction, due_by: Micros, until: Micros, now: Micros) -> 
 def _require_api_key(tx: Transaction, api_key_id: str, account: int) -> None:
     if not tx.db.rows("SELECT 1 FROM api_key WHERE id = ? AND account = ?", (api_key_id, account)):
         raise Refused("there is no such API key", "use one that was not revoked", code="unknown_api_key")
+
+
+def _is_user(tx: Transaction, request: KeyRequest, key: ListenKey | None) -> bool:
+    """Whether the asking API key is known to use the key, and so is there; if it is not there, `Refused`."""
+    if key is not None and tx.db.rows(
+        "SELECT 1 FROM key_user WHERE key = ? AND api_key = ?", (key.id, request.api_key_id)
+    ):
+        return True
+    _require_api_key(tx, request.api_key_id, request.account_id)
+    return False
 
 
 def _find_asked(tx: Transaction, request: KeyRequest) -> ListenKey | None:
@@ -157,15 +177,17 @@ def _find_asked(tx: Transaction, request: KeyRequest) -> ListenKey | None:
 
 
 def _insert(tx: Transaction, key: ListenKey) -> None:
-    account, _, *rest = msgspec.structs.astuple(key)[1:]
     tx.db.execute(
-        "INSERT INTO listen_key VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (key.id, account, *rest)
+        "INSERT INTO listen_key VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (key.id, key.account_id, *msgspec.structs.astuple(key)[3:], key.expires_at),
     )
     tx.count(key.state, 1)
 
 
-def _move_expiry(tx: Transaction, key: ListenKey) -> None:
+def _move_expiry(tx: Transaction, key: ListenKey, before: Micros) -> None:
     tx.db.execute("UPDATE listen_key SET expires_at = ? WHERE id = ?", (key.expires_at, key.id))
+    if key.expires_at < before:
+        tx.db.execute("UPDATE listen_key SET due_at = min(due_at, expires_at) WHERE id = ?", (key.id,))
 
 
 def _note_user(tx: Transaction, key_id: int, api_key_id: str) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 import apsw
 
-from listenkey.store.sqlite.checkpoint import Checkpointer
+from listenkey.store.sqlite.checkpoint import Checkpointer, prepare_log
 from listenkey.store.sqlite.database import Database, Durability, Reader, configure, connect, translate
 from listenkey.store.sqlite.epochs import start_new_epochs
 from listenkey.store.sqlite.indexing import index_at_start
@@ -18,8 +18,8 @@ from listenkey.store.sqlite.store import SqliteStore
 from listenkey.store.sqlite.transaction import Memory, Transaction
 from listenkey.store.sqlite.writer import Writer
 
-WRITER_CACHE_KIB: Final = 65_536
-READER_CACHE_KIB: Final = 16_384
+WRITER_CACHE_KIB: Final = 163_840
+READER_CACHE_KIB: Final = 32_768
 
 
 def open_sqlite(
@@ -44,9 +44,11 @@ def open_sqlite(
             # That a run began has to outlast a power cut in any case.
             db = connect(path, "full", vfs, WRITER_CACHE_KIB)
             undo.callback(db.close)
-            prepare(db, path)
+            check_and_migrate(db, path)
             memory = take_up(db, durability)
             db.set_durability(durability)
+            if vfs is None:
+                prepare_log(path)
             reader = Reader(str(path), vfs=vfs)
             undo.callback(reader.close)
             configure(reader, durability, READER_CACHE_KIB)
@@ -65,7 +67,7 @@ def open_sqlite(
     return store
 
 
-def prepare(db: Database, path: Path) -> None:
+def check_and_migrate(db: Database, path: Path) -> None:
     """See that the file is ours and sound, and bring it to the newest version."""
     version = identify(db, path)
     if version:

@@ -33,13 +33,16 @@ CREATE TABLE api_key(
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX api_key_account ON api_key(account);
 
+-- `due_at` is at most `expires_at`, and catches up with it when it has passed: so an extension, which is what
+-- most writes are, leaves every index alone.
 CREATE TABLE listen_key(
     id INTEGER PRIMARY KEY, account INTEGER NOT NULL, key_space TEXT NOT NULL, scope TEXT NOT NULL,
     holder TEXT NOT NULL, nonce BLOB NOT NULL, master_version INTEGER NOT NULL, digest BLOB NOT NULL UNIQUE,
-    state TEXT NOT NULL, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, ended_at INTEGER NOT NULL
+    state TEXT NOT NULL, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, ended_at INTEGER NOT NULL,
+    due_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX listen_key_active ON listen_key(account, key_space, scope) WHERE state = 'active';
-CREATE INDEX listen_key_expiry ON listen_key(expires_at) WHERE state = 'active';
+CREATE INDEX listen_key_due ON listen_key(due_at) WHERE state = 'active';
 CREATE INDEX listen_key_ended ON listen_key(state, ended_at) WHERE state <> 'active';
 CREATE INDEX listen_key_account ON listen_key(account);
 CREATE INDEX listen_key_space ON listen_key(key_space);
@@ -74,7 +77,6 @@ CREATE TABLE event_id(
     account INTEGER, stream TEXT, id TEXT, epoch TEXT NOT NULL, offset INTEGER NOT NULL,
     time INTEGER NOT NULL, digest BLOB NOT NULL, PRIMARY KEY(account, stream, id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX event_id_time ON event_id(time);
 
 CREATE TABLE reservation(
     bucket TEXT, window_start INTEGER, window_end INTEGER NOT NULL, used INTEGER NOT NULL,

@@ -217,8 +217,8 @@ class SqliteStore:
         return keys.find_by_digest(self._db, digest)
 
     def read_next_expiry(self) -> Micros | None:
-        """The earliest `expires_at` of an active key."""
-        earliest = self._db.value("SELECT min(expires_at) FROM listen_key WHERE state = 'active'")
+        """No active key expires before this."""
+        earliest = self._db.value("SELECT min(due_at) FROM listen_key WHERE state = 'active'")
         return None if earliest is None else int(earliest)
 
     def read_keys(

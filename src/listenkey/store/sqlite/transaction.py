@@ -19,6 +19,9 @@ ROWS_A_STATEMENT: Final = 64
 """Each run of a statement gives up the interpreter's lock and waits for it again; so many rows share one."""
 
 
+FIRST_ID: Final[tuple[int, str, str]] = (0, "", "")
+
+
 class Group:
     """Events of one journal, appended by one batch and told together."""
 
@@ -50,6 +53,8 @@ class Memory:
         )
         self.incarnation: bytes = db.value("SELECT value FROM meta WHERE name = 'incarnation'")
         self.unindexed: dict[Journal, None] = {}
+        self.ids_seen = FIRST_ID
+        """How far old ids of events were looked for; the next trim goes on from there."""
         self.removed: set[int] = set()
         self.counts: dict[KeyState, int] = {"active": 0, "closed": 0, "expired": 0}
         self.counts["active"] = db.value("SELECT count(*) FROM listen_key WHERE state = 'active'")

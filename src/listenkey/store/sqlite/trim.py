@@ -13,11 +13,16 @@ from listenkey.store.sqlite.database import Database, Value
 from listenkey.store.sqlite.indexing import index_slices
 from listenkey.store.sqlite.journal import unpack
 from listenkey.store.sqlite.reading import Journals
-from listenkey.store.sqlite.transaction import Memory, Transaction
+from listenkey.store.sqlite.transaction import FIRST_ID, Memory, Transaction
 from listenkey.store.sqlite.work import Slices
 
 JOURNALS_A_SLICE: Final = 100
 ROWS_A_SLICE: Final = 500
+SCATTERED_ROWS_A_SLICE: Final = 200
+"""Rows that lie apart, each in a page of its own, cost more."""
+IDS_A_SLICE: Final = 4_000
+ID_SLICES_A_TRIM: Final = 50
+_LAST_ID: Final = (2**63 - 1, "", "")
 EVENT_IDS_KEPT: Final = DAY
 """How long an event's id is known at least, however short journals are kept."""
 ENDED_KEPT: Final = 30 * DAY
@@ -44,14 +49,16 @@ def trim_slices(
     yield from _delete_by_age(cutoff)
     yield from _sweep()
     yield from _drop_runs()
-    yield from _forget_event_ids(min(older_than, now - EVENT_IDS_KEPT))
+    yield from _forget_event_ids(memory, min(older_than, now - EVENT_IDS_KEPT))
     yield from _forget_ended_keys(now - ENDED_KEPT)
     return forgotten
 
 
 def _first_seq_since(db: Database, since: Micros) -> int:
     """The first row that is not too old. Times never fall from row to row, so halving finds it."""
-    low, high = db.rows("SELECT coalesce(min(seq), 0), coalesce(max(seq) + 1, 0) FROM log")[0]
+    # One aggregate a query: only so does SQLite look at one end of the table and not at all of it.
+    low = db.value("SELECT coalesce(min(seq), 0) FROM log")
+    high = db.value("SELECT coalesce(max(seq) + 1, 0) FROM log")
     while low < high:
         middle = (low + high) // 2
         seq, at = db.rows("SELECT seq, time FROM log WHERE seq >= ? ORDER BY seq LIMIT 1", (middle,))[0]
@@ -107,27 +114,30 @@ def _delete_by_age(cutoff: int) -> Slices[None]:
 def _sweep() -> Slices[None]:
     """Delete the rows of what journals may not show any more."""
     tx = yield
+    room = SCATTERED_ROWS_A_SLICE
     while found := tx.db.rows("SELECT id, oldest, swept FROM journal WHERE swept < oldest LIMIT 1"):
         journal, oldest, swept = found[0]
-        upto = _delete_rows_between(tx.db, journal, swept, oldest)
+        upto = _delete_rows_between(tx.db, journal, swept, min(oldest, swept + room), oldest)
         tx.db.execute("UPDATE journal SET swept = ? WHERE id = ?", (upto, journal))
-        tx = yield
+        room -= upto - swept
+        if room <= 0:
+            tx, room = (yield), SCATTERED_ROWS_A_SLICE
 
 
-def _delete_rows_between(db: Database, journal: int, swept: int, oldest: int) -> int:
-    """Delete rows from offset `swept` on, a slice at most, none from `oldest` on; where that ended."""
+def _delete_rows_between(db: Database, journal: int, first: int, end: int, oldest: int) -> int:
+    """Delete rows from offset `first` on, of one run and none from `end` on; where that ended."""
     runs = db.rows(
         "SELECT first_offset, last_offset, first_seq, seqs FROM log_run"
         " WHERE journal = ? AND last_offset >= ? ORDER BY last_offset LIMIT 1",
-        (journal, swept),
+        (journal, first),
     )
     if not runs or runs[0][0] >= oldest:
         return oldest
-    first, last, first_seq, packed = runs[0]
-    start, end = max(swept, first), min(oldest, last + 1, swept + ROWS_A_SLICE)
-    seqs = unpack(first_seq, last - first + 1, packed)[start - first : end - first]
+    run_first, run_last, first_seq, packed = runs[0]
+    start, end = max(first, run_first), min(end, run_last + 1)
+    seqs = unpack(first_seq, run_last - run_first + 1, packed)[start - run_first : end - run_first]
     db.executemany("DELETE FROM log WHERE seq = ?", [(seq,) for seq in seqs])
-    return int(end)
+    return int(max(start, end))
 
 
 def _drop_runs() -> Slices[None]:
@@ -164,12 +174,27 @@ def _delete_in_slices(statement: str, *values: Value) -> Slices[None]:
         changed = tx.db.changes()
 
 
-def _forget_event_ids(before: Micros) -> Slices[None]:
-    return _delete_in_slices(
-        "DELETE FROM event_id WHERE (account, stream, id) IN"
-        " (SELECT account, stream, id FROM event_id WHERE time < ? LIMIT ?)",
-        before,
-    )
+def _forget_event_ids(memory: Memory, before: Micros) -> Slices[None]:
+    """Forget old ids, in the table's own order, so that nothing has to be kept in the order of time. A large
+    table is gone through in several trims."""
+    tx = yield
+    for _ in range(ID_SLICES_A_TRIM):
+        start = memory.ids_seen
+        ends = tx.db.rows(
+            "SELECT account, stream, id FROM event_id WHERE (account, stream, id) > (?, ?, ?)"
+            " ORDER BY account, stream, id LIMIT 1 OFFSET ?",
+            (*start, IDS_A_SLICE),
+        )
+        end = ends[0] if ends else _LAST_ID
+        tx.db.execute(
+            "DELETE FROM event_id WHERE (account, stream, id) > (?, ?, ?)"
+            " AND (account, stream, id) <= (?, ?, ?) AND time < ?",
+            (*start, *end, before),
+        )
+        memory.ids_seen = end if ends else FIRST_ID
+        if not ends:
+            return
+        tx = yield
 
 
 def _forget_ended_keys(before: Micros) -> Slices[None]:
