@@ -19,7 +19,7 @@ from listenkey.store.sqlite.transaction import Transaction
 
 _SELECT: Final = (
     "SELECT k.id, k.account, a.name, k.key_space, k.scope, k.holder, k.nonce, k.master_version, k.digest,"
-    " k.state, k.created_at, k.expires_at, k.ended_at"
+    " k.state, k.created_at, k.expires_at, k.ended_at, k.user"
     " FROM listen_key k {index} CROSS JOIN account a ON a.id = k.account "
 )
 _KEY: Final = _SELECT.format(index="")
@@ -83,7 +83,7 @@ def _competitors(tx: Transaction, request: NewKey) -> list[ListenKey]:
 def extend(tx: Transaction, request: KeyRequest) -> Changed | NotLive:
     """Move a key's expiry."""
     _require_api_key(tx, request.api_key_id, request.account_id)
-    outcome = keylife.extend(_find_asked(tx, request), request.lifetime, request.now)
+    outcome = keylife.extend(_find_asked(tx, request), request.lifetime, request.now, request.api_key_id)
     if isinstance(outcome, Changed):
         _move_expiry(tx, outcome.key)
         _note_user(tx, outcome.key.id, request.api_key_id)
@@ -146,12 +146,16 @@ def _find_asked(tx: Transaction, request: KeyRequest) -> ListenKey | None:
     space = (request.account_id, request.key_space, request.scope)
     if request.digest is not None:
         found = find_by_digest(tx.db, request.digest)
-        return found if found and (found.account_id, found.key_space, found.scope) == space else None
+        if found is None or (found.account_id, found.key_space, found.scope) != space:
+            return None
+        return found if request.holder in {"", found.holder} else None
     active = select(
         tx.db,
         "WHERE k.state = 'active' AND k.account = ? AND k.key_space = ? AND k.scope = ? ORDER BY k.id DESC",
         space,
     )
+    if request.holder:
+        active = [key for key in active if key.holder == request.holder]
     live = [key for key in active if keylife.is_live(key, request.now)]
     return next(iter(live or active), None)
 
@@ -159,13 +163,15 @@ def _find_asked(tx: Transaction, request: KeyRequest) -> ListenKey | None:
 def _insert(tx: Transaction, key: ListenKey) -> None:
     account, _, *rest = msgspec.structs.astuple(key)[1:]
     tx.db.execute(
-        "INSERT INTO listen_key VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (key.id, account, *rest)
+        "INSERT INTO listen_key VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (key.id, account, *rest)
     )
     tx.count(key.state, 1)
 
 
 def _move_expiry(tx: Transaction, key: ListenKey) -> None:
-    tx.db.execute("UPDATE listen_key SET expires_at = ? WHERE id = ?", (key.expires_at, key.id))
+    tx.db.execute(
+        "UPDATE listen_key SET expires_at = ?, user = ? WHERE id = ?", (key.expires_at, key.user, key.id)
+    )
 
 
 def _note_user(tx: Transaction, key_id: int, api_key_id: str) -> None:
