@@ -290,7 +290,7 @@ def test_signature_required(extra: bytes, code: int, msg: str) -> None:
     ],
 )
 def test_timestamp_within_the_window(extra: bytes) -> None:
-    """The window's edges are the venue's: under 1 s ahead, up to recvWindow behind; microseconds are known."""
+    """The window's edges are the venue's: under 1 s ahead, up to recvWindow behind; in ms or µs."""
     read = Ask("PUT", SPOT, SENT + extra + b"&signature=00", signature="required").read()
     assert isinstance(read, Arguments)
     assert read.signed is not None

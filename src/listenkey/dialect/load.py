@@ -30,6 +30,9 @@ _IDENTITY: Final[Mapping[str, tuple[str, ...]]] = {
     "unknown_paths": ("prefix",),
 }
 
+_OWN: Final = frozenset({"extends", "without", "name"})
+"""What a file says of itself alone, and nobody takes over."""
+
 
 def read_file(path: Path) -> Raw:
     """A file's tables. Errors: `DialectError` naming the file, and what `read_tables` raises."""
@@ -66,8 +69,19 @@ def extend(raw: Raw, find: Callable[[str], Raw | None], where: str) -> Raw:
         layers.append(below)
     merged: Raw = {}
     for layer in reversed(layers):
-        merged = _lay_over(merged, {name: value for name, value in layer.items() if name != "extends"})
-    return merged
+        for part in _left_behind(layer, merged, where):
+            del merged[part]
+        merged = _lay_over(merged, {name: value for name, value in layer.items() if name not in _OWN})
+    return merged if "name" not in raw else {**merged, "name": raw["name"]}
+
+
+def _left_behind(layer: Raw, below: Raw, where: str) -> list[str]:
+    parts = layer.get("without", [])
+    if not isinstance(parts, list) or any(part not in below or parts.count(part) > 1 for part in parts):
+        raise DialectError(
+            f"{where}: without {parts}: that is not below", "list names of tables, each in quotes"
+        )
+    return parts
 
 
 def build(raw: Raw, where: str) -> Dialect:

@@ -134,8 +134,6 @@ class Operation(_Model, frozen=True, kw_only=True):
     """Names of the limits that this call counts against."""
     alias: bool = False
     """Another spelling of an operation that is already there; the reference shows the other."""
-    root: bool = True
-    """Reachable at the root too, where the dialect is."""
 
 
 class PublicCall(_Model, frozen=True, kw_only=True):

@@ -60,6 +60,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._raw_bytes = 0  # of what it may be holding back
         self._began = False
         self._too_long = False
+        self._wants_socket: bool | None = None
         self._ended = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -105,6 +106,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self.scope["extensions"] = {ABORT: self.transport.abort}  # type: ignore[dict-item]
         self._in_head = self._began = True
+        self._wants_socket = None
         self._head_bytes = 0
         self.deadline = self.loop.time() + self._bounds.head_seconds
 
@@ -168,8 +170,11 @@ class HttpProtocol(HttpToolsProtocol):
 
     # Upgrades ---------------------------------------------------------------------------------------
 
-    def _should_upgrade_to_ws(self) -> bool:
-        return self._upgrader is not None
+    def _should_upgrade(self) -> bool:
+        """Asked several times a request, so answered from what the head said once."""
+        if self._wants_socket is None:
+            self._wants_socket = self._upgrader is not None and self._get_upgrade() == b"websocket"
+        return self._wants_socket
 
     def _switch(self, rest: bytes) -> None:
         assert self._upgrader is not None

@@ -4,7 +4,7 @@ end."""
 import asyncio
 from typing import Any
 
-from listenkey.base.clock import SECOND
+from listenkey.base.clock import SECOND, Clock
 from listenkey.config import Listener as Place
 from listenkey.config import Settings
 from listenkey.core.session import Policy
@@ -42,14 +42,17 @@ def bounds_of(settings: Settings) -> Bounds:
 class Listeners:
     """Everything that accepts connections. Made on the running event loop."""
 
-    def __init__(self, settings: Settings, gateway: Gateway, routes: RouteTable) -> None:
-        """Errors: `ConfigError` for a certificate that cannot be used."""
+    def __init__(
+        self, settings: Settings, gateway: Gateway, routes: RouteTable, *, clock: Clock | None = None
+    ) -> None:
+        """`clock`: whose monotonic time heartbeats go by, the machine's if none is given. Errors: `ConfigError`
+        for a certificate that cannot be used."""
         self._gateway = gateway
         self._tls = Tls(settings.tls.cert, settings.tls.key) if settings.tls.cert else None
         self._bounds = bounds_of(settings)
-        self._pacer = Pacer(SystemClock().monotonic)
+        self.pacer = Pacer((clock or SystemClock()).monotonic)
         shared = Surroundings(
-            self._bounds, self._pacer, gateway.connections, gateway.metrics, gateway.streams.cancel
+            self._bounds, self.pacer, gateway.connections, gateway.metrics, gateway.streams.cancel
         )
         streams = settings.streams
         policy = Policy(streams.bad_key, streams.no_key_seconds * SECOND, settings.heartbeat.enforce)
@@ -109,4 +112,4 @@ class Listeners:
             await asyncio.sleep(0.01)
         for listener in (*self._venues, self._admin):
             await listener.drain(deadline)
-        self._pacer.stop()
+        self.pacer.stop()

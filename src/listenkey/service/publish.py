@@ -50,7 +50,8 @@ class Publisher:
         self._names = names
         self._metrics = metrics
         self._notices = frozenset(notices)
-        self._notice_marks = tuple(notice.encode() for notice in notices)
+        # A payload with none of these is no notice: its type may be written with escapes, else as it is.
+        self._notice_marks = (b"\\", *(notice.encode() for notice in notices))
         self._max_event_bytes = max_event_bytes
         self._decode = msgspec.json.Decoder(_Line).decode
         self._streams: OrderedDict[tuple[str, str], StreamId] = OrderedDict()

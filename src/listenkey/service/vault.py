@@ -111,7 +111,7 @@ class Vault:
         secret."""
         try:
             return self._sealing.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], api_key_id.encode())
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:
             raise SecretError("an API secret cannot be opened", "check the master secret") from error
 
 

@@ -207,9 +207,9 @@ class Store(Protocol):
     ) -> "Future[list[Appended | NotAppended]]":
         """Journal events, answering each by itself, in order. Atomic: each event; all that were acked are
         durable. Order: offsets of a stream follow the order of submission; times never fall, an event gets
-        that of the one before it where `now` is earlier. Many events may take several commits: where one of those
-        fails the future does, though others went well. A full disk is no failure of the future: events that
-        found no room are answered `store_full`."""
+        that of the one before it where `now` is earlier. Many events may take several commits: where one of
+        those fails the future does, though others went well. A full disk is no failure of the future: events
+        that found no room are answered `store_full`."""
         ...
 
     def read_journal(self, stream: StreamId, epoch: str | None = None) -> JournalView | None:

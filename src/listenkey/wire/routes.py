@@ -87,8 +87,7 @@ class _View:
 
     def _add_calls(self, dialect: Dialect, *, root: bool) -> None:
         for operation in dialect.operations:
-            if operation.root or not root:
-                self._add(OperationRoute(dialect, operation, operation.path), operation.method)
+            self._add(OperationRoute(dialect, operation, operation.path), operation.method)
         for call in dialect.public_calls:
             if call.root or not root:
                 self._add(PublicRoute(dialect, call, call.path), call.method)

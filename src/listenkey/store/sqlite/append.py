@@ -1,11 +1,10 @@
 """Appending events, inside the writer's transaction."""
 
 from collections.abc import Sequence
-from hashlib import blake2b
 
 from listenkey.base.clock import Micros
 from listenkey.store.base import Appended, NotAppended, Submission
-from listenkey.store.sqlite.journal import Journal
+from listenkey.store.sqlite.journal import Journal, digest_of
 from listenkey.store.sqlite.transaction import Transaction
 
 UNKNOWN_ACCOUNT = NotAppended("unknown_account", "there is no such account")
@@ -30,22 +29,28 @@ def append(
 def _append_once(
     tx: Transaction, journal: Journal, submission: Submission, event_id: str, now: Micros
 ) -> Appended | NotAppended:
-    digest = blake2b(submission.payload, digest_size=16).digest()
-    name = (journal.account, journal.stream, event_id)
+    digest = digest_of(submission.payload)
+    found = _find(tx, journal, event_id)
+    if found is None:
+        return Appended(journal.epoch, tx.log_once(journal, now, submission.payload, event_id, digest))
+    epoch, offset, first = found
+    if first != digest:
+        return NotAppended("id_conflict", f"this id was used for another event, {epoch}:{offset}")
+    return Appended(epoch, offset, repeated=True)
+
+
+def _find(tx: Transaction, journal: Journal, event_id: str) -> tuple[str, int, bytes] | None:
+    recent = journal.recent.get(event_id)
+    if recent is not None:
+        offset, _, digest = recent
+        return journal.epoch, offset, digest
     found = tx.db.rows(
-        "SELECT epoch, offset, digest FROM event_id WHERE account = ? AND stream = ? AND id = ?", name
+        "SELECT epoch, offset, digest FROM event_id WHERE account = ? AND stream = ? AND id = ?",
+        (journal.account, journal.stream, event_id),
     )
-    if found:
-        epoch, offset, first = found[0]
-        if first != digest:
-            return NotAppended("id_conflict", f"this id was used for another event, {epoch}:{offset}")
-        return Appended(epoch, offset, repeated=True)
-    offset = tx.log(journal, now, submission.payload)
-    tx.db.execute(
-        "INSERT INTO event_id VALUES(?, ?, ?, ?, ?, ?, ?)",
-        (*name, journal.epoch, offset, tx.event_time, digest),
-    )
-    return Appended(journal.epoch, offset)
+    for epoch, offset, digest in found:
+        return epoch, offset, digest
+    return None
 
 
 def refuse_all(submissions: Sequence[Submission]) -> list[Appended | NotAppended]:

@@ -8,12 +8,15 @@ import apsw
 
 from listenkey.store.sqlite.database import Database, Durability, connect
 
-START_PAGES: Final = 1_000
-"""A log of so many pages not yet moved has the thread go to work."""
-LIMIT_PAGES: Final = 16_000
-"""A log of so many pages is to begin anew, which it can only once all of it is moved."""
-OVERDUE_PAGES: Final = 64_000
-"""At so many the writer moves whatever is left, however long that takes."""
+START_PAGES: Final = 400
+"""A log of so many pages not yet moved has the thread go to work. Many small moves disturb commits less."""
+LIMIT_PAGES: Final = 8_000
+"""A log of so many pages is to begin anew, which it can only once all of it is moved. One that is written
+over also syncs faster than one that grows."""
+STALL_PAGES: Final = 2_000
+"""The writer does not stop for more pages than these, be the log as long as it may ..."""
+OVERDUE_PAGES: Final = 128_000
+"""... up to here."""
 
 
 class Checkpointer:
@@ -26,9 +29,9 @@ class Checkpointer:
     def __init__(self, path: Path, durability: Durability, vfs: str | None = None) -> None:
         self._open = (path, durability, vfs)
         self._wake = threading.Condition()
+        self._working = threading.Lock()
         self._asked = False
         self._closing = False
-        self._busy = False
         self._pages = 0
         self._moved = 0
         self._thread = threading.Thread(target=self._main, name="listenkey-checkpoint", daemon=True)
@@ -39,44 +42,54 @@ class Checkpointer:
 
     def close(self) -> None:
         """End the thread."""
-        if self._thread.is_alive():
-            with self._wake:
-                self._closing = True
-                self._wake.notify()
-            self._thread.join()
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        self._thread.join()
 
     def note_size(self, db: apsw.Connection, name: str, pages: int) -> int:
         """SQLite's hook after each commit, on the writer's thread: how many pages the log has."""
         if pages < self._pages:
             self._moved = 0
         self._pages = pages
-        if pages - self._moved >= START_PAGES and not self._busy and not self._asked:
-            with self._wake:
-                self._asked = True
-                self._wake.notify()
         return apsw.SQLITE_OK
 
     def help(self, db: Database) -> None:
-        """On the writer's thread, between commits: move the rest of a long log where little is left."""
-        if self._pages < LIMIT_PAGES or self._busy or self._asked:
+        """On the writer's thread, between commits: have a log that grew long moved."""
+        rest = self._pages - self._moved
+        if rest < START_PAGES and self._pages < LIMIT_PAGES:
             return
-        if self._pages - self._moved <= START_PAGES or self._pages >= OVERDUE_PAGES:
-            self._move(db)
+        if self._pages >= OVERDUE_PAGES:
+            with self._working:
+                self._move(db)
+        elif self._pages < LIMIT_PAGES or rest > STALL_PAGES:
+            self._ask()
+        elif self._working.acquire(blocking=False):
+            try:
+                self._move(db)
+            finally:
+                self._working.release()
+
+    def _ask(self) -> None:
+        if not self._asked:
+            with self._wake:
+                self._asked = True
+                self._wake.notify()
 
     def _main(self) -> None:
         path, durability, vfs = self._open
         db = connect(path, durability, vfs)
         try:
             while self._wait():
-                self._move(db)
-                self._busy = False
+                with self._working:
+                    self._move(db)
+                self._asked = False
         finally:
             db.close()
 
     def _wait(self) -> bool:
         with self._wake:
             self._wake.wait_for(lambda: self._asked or self._closing)
-            self._busy, self._asked = True, False
             return not self._closing
 
     def _move(self, db: Database) -> None:

@@ -6,7 +6,8 @@ thread, as said beside it.
 
 import sys
 from array import array
-from typing import Final
+from hashlib import blake2b
+from typing import Final, TypeAlias
 
 from listenkey.core.position import JournalView
 
@@ -14,6 +15,9 @@ RUN_EVENTS: Final = 240
 """Events in a run whose rows are scattered: so many fit a row of `log_run` without overflow pages."""
 WHOLE_RUN_EVENTS: Final = 4096
 """Events in a run whose rows lie side by side, which needs no list of them."""
+
+
+EventId: TypeAlias = tuple[int, int, bytes]
 
 
 class Journal:
@@ -27,6 +31,7 @@ class Journal:
         "indexed",
         "next",
         "oldest",
+        "recent",
         "stream",
         "tail",
         "unindexed",
@@ -45,15 +50,21 @@ class Journal:
         self.indexed = head
         self.tail = array("q")
 
-        # The writer's: the journal's row (0 until it has one), the offset to give out next, and the rows of
-        # the committed events that no run holds yet.
+        # The writer's: the journal's row (0 until it has one), the offset to give out next, and of the
+        # committed events that are not indexed yet the rows, and offset, time and payload's digest by id.
         self.id = row
         self.next = head + 1
         self.unindexed = array("q")
+        self.recent: dict[str, EventId] = {}
 
     def view(self) -> JournalView:
         """What the event loop may say of the journal."""
         return JournalView(self.epoch, self.oldest, self.head)
+
+
+def digest_of(payload: bytes) -> bytes:
+    """What tells whether an event comes again or another one comes under its id."""
+    return blake2b(payload, digest_size=16).digest()
 
 
 def pack(seqs: "array[int]") -> bytes:

@@ -67,11 +67,11 @@ CREATE TABLE journal(
 CREATE UNIQUE INDEX journal_current ON journal(account, stream) WHERE state = 'current';
 CREATE INDEX journal_sweep ON journal(id) WHERE swept < oldest;
 
--- Events in the order of their commits. There is no index by journal and offset to be kept up at every
--- commit: `log_run` is one, written many events at a time, and reaches as far as `indexed` in `meta`.
+-- Events in the order of their commits. No index by journal and offset, nor by id, is kept up at every
+-- commit: `log_run` and `event_id` are written many events at a time, up to `indexed` in `meta`.
 CREATE TABLE log(
     seq INTEGER PRIMARY KEY, journal INTEGER NOT NULL, offset INTEGER NOT NULL, time INTEGER NOT NULL,
-    payload BLOB NOT NULL
+    id TEXT, payload BLOB NOT NULL
 ) STRICT;
 CREATE TABLE log_run(
     journal INTEGER, last_offset INTEGER, first_offset INTEGER NOT NULL, first_seq INTEGER NOT NULL,

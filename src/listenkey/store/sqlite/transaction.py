@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 from listenkey.base.clock import Micros
 from listenkey.core.records import Event, KeyState, StreamId
 from listenkey.store.base import EndedKey, Observer
-from listenkey.store.sqlite.database import Database
+from listenkey.store.sqlite.database import Database, Value
 from listenkey.store.sqlite.journal import Journal
 
 ROWS_A_STATEMENT: Final = 64
@@ -77,7 +77,8 @@ class Transaction:
         self.counts: dict[KeyState, int] = {}
         self.removed: set[int] = set()
         self._segment: Segment = {}
-        self._rows: list[int | bytes] = []
+        self._rows: list[Value] = []
+        self._ids: list[tuple[Journal, str]] = []
         self._new: list[Journal] = []
 
     def begin(self) -> None:
@@ -111,7 +112,7 @@ class Transaction:
         )
         return True
 
-    def log(self, journal: Journal, now: Micros, payload: bytes) -> int:
+    def log(self, journal: Journal, now: Micros, payload: bytes, event_id: str | None = None) -> int:
         """Append an event to a journal that has its row; its offset. Times never fall within the log."""
         self.event_time = at = max(now, self.event_time)
         self.seq = seq = self.seq + 1
@@ -122,7 +123,14 @@ class Transaction:
             group = self._segment[journal] = Group(journal)
         group.events.append(Event(offset, at, payload))
         group.seqs.append(seq)
-        self._rows += (seq, journal.id, offset, at, payload)
+        self._rows += (seq, journal.id, offset, at, event_id, payload)
+        return offset
+
+    def log_once(self, journal: Journal, now: Micros, payload: bytes, event_id: str, digest: bytes) -> int:
+        """The same for an event with an id that the journal does not know."""
+        offset = self.log(journal, now, payload, event_id)
+        journal.recent[event_id] = (offset, self.event_time, digest)
+        self._ids.append((journal, event_id))
         return offset
 
     # Keys -----------------------------------------------------------------------------------------
@@ -176,6 +184,8 @@ class Transaction:
             self.db.execute("ROLLBACK")
         for group in reversed(self.groups()):
             group.journal.next = group.events[0].offset
+        for journal, event_id in self._ids:
+            del journal.recent[event_id]
         for journal in self._new:
             journal.id = 0
 
@@ -200,13 +210,13 @@ def tell(observer: Observer, news: Sequence[Segment | list[EndedKey]]) -> None:
 
 @cache
 def _insert(rows: int) -> str:
-    return "INSERT INTO log VALUES" + ",".join(repeat("(?,?,?,?,?)", rows))
+    return "INSERT INTO log VALUES" + ",".join(repeat("(?,?,?,?,?,?)", rows))
 
 
-def _insert_rows(db: Database, values: list[int | bytes]) -> None:
-    rows, start, size = len(values) // 5, 0, ROWS_A_STATEMENT
+def _insert_rows(db: Database, values: list[Value]) -> None:
+    rows, start, size = len(values) // 6, 0, ROWS_A_STATEMENT
     while start < rows:
         while size > rows - start:
             size //= 2
-        db.execute(_insert(size), values[start * 5 : (start + size) * 5])
+        db.execute(_insert(size), values[start * 6 : (start + size) * 6])
         start += size

@@ -1,0 +1,133 @@
+"""What the shipped dialects say, against what is known of the venues."""
+
+from typing import get_args
+
+import pytest
+
+from listenkey.dialect.model import CloseKind, Limit
+from listenkey.dialect.registry import load_dialects
+
+DIALECTS = load_dialects()
+BINANCE = [name for name in DIALECTS if name.startswith("binance")]
+
+
+def bucket(name: str, limit: str) -> Limit:
+    return next(row for row in DIALECTS[name].limits.buckets if row.name == limit)
+
+
+@pytest.mark.parametrize(
+    "name, alphabet, length, issue, scope",
+    [
+        ("binance-spot", 62, 64, "same_extended", "none"),
+        ("binance-margin", 62, 60, "same_extended", "none"),
+        ("binance-margin-isolated", 62, 60, "same_extended", "symbol"),
+        ("binance-usdm", 62, 64, "same_extended", "none"),
+        ("bingx", 16, 64, "new_coexists", "none"),
+    ],
+)
+def test_key_spaces(name: str, alphabet: int, length: int, issue: str, scope: str) -> None:
+    """Keys look like the venue's, live 60 minutes, and are issued by its policy."""
+    space = DIALECTS[name].key_space
+    seen = (len(space.alphabet), space.length, space.issue, space.scope, space.lifetime_s)
+    assert seen == (alphabet, length, issue, scope, 3600)
+
+
+@pytest.mark.parametrize(
+    "name, limit, dimension, per, size, window_ms",
+    [
+        ("binance-spot", "weight", "ip", "pool", 6000, 60_000),
+        ("binance-margin", "sapi-uid", "uid", "operation", 180_000, 60_000),
+        ("binance-margin-isolated", "sapi-uid", "uid", "operation", 180_000, 60_000),
+        ("binance-margin", "sapi-ip", "ip", "operation", 12_000, 60_000),
+        ("binance-usdm", "weight", "ip", "pool", 2400, 60_000),
+        ("bingx", "uid", "uid", "operation", 2, 1000),
+        ("bingx", "ip", "ip", "pool", 2000, 10_000),
+        ("bingx", "ip-call", "ip", "operation", 300, 10_000),
+    ],
+)
+def test_limits(name: str, limit: str, dimension: str, per: str, size: int, window_ms: int) -> None:
+    """Each bucket has the venue's size, window and dimension."""
+    row = bucket(name, limit)
+    assert (row.dimension, row.per, row.limit, row.window_ms) == (dimension, per, size, window_ms)
+
+
+@pytest.mark.parametrize(
+    "name, limit, headers",
+    [
+        ("binance-spot", "weight", ("X-MBX-USED-WEIGHT", "X-MBX-USED-WEIGHT-1M")),
+        ("binance-margin", "sapi-uid", ("X-SAPI-USED-UID-WEIGHT-1M",)),
+        ("binance-margin", "sapi-ip", ("X-SAPI-USED-IP-WEIGHT-1M",)),
+        ("binance-usdm", "weight", ("X-MBX-USED-WEIGHT-1M",)),
+        ("bingx", "uid", ("X-RateLimit-Requests-Remain", "X-RateLimit-Requests-Expire")),
+    ],
+)
+def test_limit_headers(name: str, limit: str, headers: tuple[str, ...]) -> None:
+    """What is used or left is told in the venue's headers."""
+    row = bucket(name, limit)
+    assert (*row.used_headers, *row.remaining_headers, *row.reset_headers) == headers
+
+
+def test_penalties() -> None:
+    """Binance bans who goes on for 2 minutes to 3 days; BingX shuts a call after more than 20 of one code in 480 s."""
+    for name in BINANCE:
+        bans = DIALECTS[name].limits.bans
+        assert bans is not None
+        assert (bans.after_refused, bans.first_s, bans.longest_s) == (20, 120, 259_200)
+        assert all(row.retry_after and row.aligned for row in DIALECTS[name].limits.buckets)
+    breaker = DIALECTS["bingx"].limits.breaker
+    assert breaker is not None
+    assert (breaker.more_than, breaker.window_ms, breaker.never_counts) == (20, 480_000, (100410,))
+    assert not any(row.retry_after for row in DIALECTS["bingx"].limits.buckets)
+
+
+@pytest.mark.parametrize(
+    "name, heartbeat, kind, period_ms, grace_ms, enforced",
+    [
+        ("binance-spot", "ping", "protocol_ping", 20_000, 60_000, True),
+        ("binance-margin", "ping", "protocol_ping", 20_000, 60_000, True),
+        ("binance-usdm", "ping", "protocol_ping", 180_000, 600_000, True),
+        ("bingx", "word", "word", 5000, 25_500, False),
+        ("bingx", "json", "json", 5000, 25_500, False),
+    ],
+)
+def test_heartbeats(
+    name: str, heartbeat: str, kind: str, period_ms: int, grace_ms: int, enforced: bool
+) -> None:
+    """Each product pings at its pace and cuts after its grace, BingX's only where that is asked for."""
+    row = DIALECTS[name].heartbeats[heartbeat]
+    assert (row.kind, row.period_ms, row.grace_ms, row.enforced) == (kind, period_ms, grace_ms, enforced)
+
+
+@pytest.mark.parametrize(
+    "name, codec, messages",
+    [("binance-spot", "text", 5), ("binance-usdm", "text", 10), ("bingx", "gzip_binary", 0)],
+)
+def test_frames(name: str, codec: str, messages: int) -> None:
+    """Frames are the venue's, and so is the number of messages that a socket may send a second."""
+    frames = DIALECTS[name].frames
+    assert (frames.codec, frames.messages_per_second) == (codec, messages)
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_closes(name: str) -> None:
+    """Every reason to end a socket has a code; a missing pong has the one that was reported."""
+    dialect = DIALECTS[name]
+    assert [dialect.close(kind).kind for kind in get_args(CloseKind)] == list(get_args(CloseKind))
+    pong_timeout = dialect.close("pong_timeout")
+    expected = (1006, "") if name == "bingx" else (1008, "Pong timeout")
+    assert (pong_timeout.code, pong_timeout.reason) == expected
+
+
+@pytest.mark.parametrize("name", BINANCE)
+def test_combined_paths(name: str) -> None:
+    """On paths that end in /stream events start wrapped, on all others bare."""
+    for path in DIALECTS[name].sockets:
+        assert path.combined == path.path.endswith("/stream")
+
+
+def test_private_socket_takes_keys_in_every_way() -> None:
+    """USD-M's private route takes `listenKey` with `events`, and `streams` as the official SDK sends it."""
+    rows = {path.path: path for path in DIALECTS["binance-usdm"].sockets if path.stream == "binance-usdm"}
+    assert rows["/private/stream"].names_parameters == ("listenKey", "streams")
+    assert rows["/private/ws"].names_parameters == ("listenKey",)
+    assert {rows[path].events_parameter for path in ("/private/ws", "/private/stream")} == {"events"}

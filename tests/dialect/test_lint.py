@@ -1,0 +1,282 @@
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from listenkey.dialect.lint import problems
+from listenkey.dialect.model import (
+    Bans,
+    Breaker,
+    Close,
+    Control,
+    ControlError,
+    Dialect,
+    Failure,
+    Limit,
+    Limits,
+    Notice,
+    PublicCall,
+    SocketPath,
+    Stream,
+    Topic,
+    UnknownPath,
+)
+from listenkey.dialect.registry import load_dialects
+
+DIALECTS = load_dialects()
+SPOT, ISOLATED, BINGX = (DIALECTS[name] for name in ("binance-spot", "binance-margin-isolated", "bingx"))
+Change = Callable[[Dialect], Dialect]
+replace = msgspec.structs.replace
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_built_in_dialects_are_clean(name: str) -> None:
+    """Every shipped dialect passes its own lint, also read back from what `dialect show` prints."""
+    assert problems(DIALECTS[name]) == []
+    again = msgspec.convert(msgspec.to_builtins(DIALECTS[name]), Dialect)
+    assert again == DIALECTS[name]
+    assert problems(again) == []
+
+
+def part(field: str, **changes: object) -> Change:
+    """A change inside one part of a dialect."""
+    return lambda dialect: replace(dialect, **{field: replace(getattr(dialect, field), **changes)})
+
+
+def rows(field: str, *more: object) -> Change:
+    """More rows of a kind."""
+    return lambda dialect: replace(dialect, **{field: (*getattr(dialect, field), *more)})
+
+
+def row(field: str, place: int, **changes: object) -> Change:
+    """A change of one row."""
+
+    def change(dialect: Dialect) -> Dialect:
+        table = list(getattr(dialect, field))
+        table[place] = replace(table[place], **changes)
+        return replace(dialect, **{field: tuple(table)})
+
+    return change
+
+
+def without(field: str, place: int) -> Change:
+    """One row fewer."""
+
+    def change(dialect: Dialect) -> Dialect:
+        table = list(getattr(dialect, field))
+        del table[place]
+        return replace(dialect, **{field: tuple(table)})
+
+    return change
+
+
+def only(field: str, value: object) -> Change:
+    """Another value altogether."""
+    return lambda dialect: replace(dialect, **{field: value})
+
+
+def beat(**changes: object) -> Change:
+    """A change of the first heartbeat."""
+
+    def change(dialect: Dialect) -> Dialect:
+        name, heartbeat = next(iter(dialect.heartbeats.items()))
+        return replace(dialect, heartbeats={**dialect.heartbeats, name: replace(heartbeat, **changes)})
+
+    return change
+
+
+def bucket(**changes: Any) -> Limit:
+    fields = {"name": "b", "dimension": "ip", "per": "pool", "counts": "requests", "limit": 1, "window_ms": 1}
+    return Limit(**{**fields, **changes})
+
+
+def socket(path: str = "/new", **changes: Any) -> SocketPath:
+    return SocketPath(**{"path": path, "stream": "", "control": "method", "heartbeat": "ping", **changes})
+
+
+def bans(**changes: int) -> Bans:
+    return Bans(**{"after_refused": 1, "first_s": 1, "longest_s": 2, "factor": 2, "forget_s": 1, **changes})
+
+
+def topic(**changes: str) -> Change:
+    row = Topic(**{"name": "t", "event": "e", **changes})
+    return only("streams", (Stream(name="binance-spot", title="T", topics=(row,)),))
+
+
+ENTRIES = [
+    (SPOT, only("name", "Binance"), "the name 'Binance' is not lower-case words"),
+    (SPOT, only("name", "lk"), "or is `lk`"),
+    (SPOT, only("streams", (Stream(name="a b", title="T"),)), "the name 'a b' is not"),
+    (SPOT, rows("streams", Stream(name="binance-spot", title="T")), "streams: binance-spot is there 2 times"),
+    (SPOT, rows("streams", Stream(name="new", title="T")), "streams.new: no socket carries it"),
+    (SPOT, topic(wrap="{$event"), "streams.binance-spot.topics.t.wrap: is not JSON"),
+    (SPOT, topic(wrap="{}"), "streams.binance-spot.topics.t.wrap: $event stands there once"),
+    (SPOT, topic(wrap='{"a":$event,"b":$other}'), "streams.binance-spot.topics.t.wrap: nothing fills $other"),
+    (BINGX, row("streams", 0, topics=BINGX.streams[0].topics * 2), "topics: ACCOUNT_UPDATE is there 2 times"),
+    (SPOT, part("key_space", alphabet="abca", length=128), "key_space.alphabet: a character is there twice"),
+    (SPOT, part("key_space", alphabet="ab/", length=128), "only A-Z a-z 0-9 _ - travel safely"),
+    (SPOT, part("key_space", length=21), "keys carry 125 bits, and 128 is the least"),
+    (SPOT, part("key_space", alphabet="", length=64), "keys carry 0 bits"),
+    (SPOT, part("key_space", alphabet="a", length=64), "keys carry 0 bits"),
+    (SPOT, part("key_space", legal_pattern="("), "key_space.legal_pattern: is no pattern"),
+    (SPOT, part("key_space", legal_pattern="[a-z]+"), "legal_pattern: does not match the dialect's own keys"),
+    (SPOT, part("key_space", legal_pattern="[A-Za-z0-9]{1,63}"), "legal_pattern: does not match"),
+    (SPOT, part("key_space", lifetime_s=0), "key_space.lifetime_s: is at least 1"),
+    (SPOT, part("key_space", issue="refuse_over"), "key_space.max_live: stands with"),
+    (SPOT, part("key_space", max_live=5), "key_space.max_live: stands with"),
+    (SPOT, part("key_space", scope="symbol"), "key_space.symbol_pattern: stands with scope"),
+    (SPOT, part("key_space", symbol_pattern="x"), "key_space.symbol_pattern: stands with scope"),
+    (ISOLATED, part("key_space", symbol_pattern="("), "key_space.symbol_pattern: is no pattern"),
+    (SPOT, part("auth", api_key_pattern="("), "auth.api_key_pattern: is no pattern"),
+    (SPOT, part("auth", recv_window_ms=0), "auth.recv_window_ms: is above 0"),
+    (SPOT, part("auth", recv_window_ms=60001), "auth.recv_window_ms: is above 0"),
+    (SPOT, rows("operations", SPOT.operations[0]), "POST /api/v3/userDataStream is there 2 times"),
+    (
+        SPOT,
+        rows("public_calls", PublicCall(method="PUT", path="/api/v3/userDataStream", body="{}")),
+        "PUT /api/v3/userDataStream is there 2 times",
+    ),
+    (SPOT, row("operations", 0, path="api"), "POST api: a path begins with /"),
+    (SPOT, row("operations", 0, path="/lk/v1/x"), "a path begins with / and not with /lk/"),
+    (SPOT, row("operations", 0, method="post"), "a method is upper case"),
+    (SPOT, row("operations", 0, pools=("weight", "other")), "there is no limit called other"),
+    (SPOT, row("public_calls", 0, body="{"), "GET /api/v3/ping: is not JSON"),
+    (SPOT, row("public_calls", 0, body='{"a":$listen_key}'), "nothing fills $listen_key"),
+    (SPOT, without("operations", 1), "operations: none does extend"),
+    (SPOT, row("operations", 0, success_body="{}"), "a create answers with $listen_key"),
+    (
+        SPOT,
+        row("operations", 0, success_body='{"listenKey":$listen_key}'),
+        "is not JSON once its places are filled",
+    ),
+    (SPOT, row("operations", 0, scope_parameter="symbol"), "scope_parameter stands with a scope"),
+    (ISOLATED, row("operations", 0, scope_parameter=""), "scope_parameter stands with a scope"),
+    (SPOT, rows("failures", SPOT.failures[0]), "failures: api_key_missing is there 2 times"),
+    (SPOT, without("failures", 0), "failures: api_key_missing has no row"),
+    (
+        SPOT,
+        rows("failures", Failure(kind="symbol_missing", status=400)),
+        "symbol_missing: nothing in this dialect",
+    ),
+    (
+        ISOLATED,
+        lambda each: replace(
+            each, failures=tuple(row for row in each.failures if row.kind != "symbol_unknown")
+        ),
+        "failures: symbol_unknown has no row",
+    ),
+    (SPOT, row("failures", 0, status=99), "failures.api_key_missing.status: is from 200 to 599"),
+    (SPOT, row("failures", 0, code=None), "failures.api_key_missing: msg stands with a code"),
+    (
+        SPOT,
+        row("failures", 0, body="x"),
+        "failures.api_key_missing: msg stands with a code and without a body",
+    ),
+    (SPOT, row("failures", 0, msg="", body="<$path>"), "failures.api_key_missing.body: has no places"),
+    (SPOT, row("failures", 0, msg="$parameter"), "failures.api_key_missing.msg: nothing fills $parameter"),
+    (SPOT, only("error_envelope", "{$code}"), "error_envelope: is not JSON"),
+    (
+        SPOT,
+        only("error_envelope", '{"code":$code,"msg":"$message"}'),
+        "error_envelope: nothing fills $message",
+    ),
+    (
+        SPOT,
+        rows("unknown_paths", UnknownPath(prefix="/a"), UnknownPath(prefix="/a")),
+        "unknown_paths: /a is there 2",
+    ),
+    (SPOT, only("limits", Limits(buckets=(bucket(), bucket()))), "limits.buckets: b is there 2 times"),
+    (SPOT, only("limits", Limits(buckets=(bucket(limit=0),))), "limits.buckets.b: limit and window_ms"),
+    (SPOT, only("limits", Limits(buckets=(bucket(window_ms=0),))), "limits.buckets.b: limit and window_ms"),
+    (SPOT, only("limits", Limits(buckets=(bucket(penalty_ms=1),))), "failures: endpoint_disabled has no row"),
+    (SPOT, only("limits", Limits(buckets=())), "failures.banned: nothing in this dialect"),
+    (SPOT, only("limits", Limits(buckets=(), bans=bans(first_s=0))), "limits.bans: 0 < first_s"),
+    (SPOT, only("limits", Limits(buckets=(), bans=bans(first_s=3))), "limits.bans: 0 < first_s"),
+    (SPOT, only("limits", Limits(buckets=(), bans=bans(factor=0))), "factor is at least 1"),
+    (SPOT, only("limits", Limits(buckets=(), bans=bans(after_refused=-1))), "limits.bans"),
+    (
+        SPOT,
+        only(
+            "limits",
+            Limits(buckets=(), breaker=Breaker(more_than=0, window_ms=1, penalty_ms=1, never_counts=())),
+        ),
+        "limits.breaker: more_than",
+    ),
+    (SPOT, rows("sockets", socket(), socket()), "sockets: /new  is there 2 times"),
+    (BINGX, row("sockets", 2, root=True), "sockets: /market is there 2 times"),
+    (SPOT, rows("sockets", socket(stream="other")), "sockets /new: there is no stream called other"),
+    (SPOT, rows("sockets", socket(heartbeat="other")), "sockets /new: there is no heartbeat called other"),
+    (BINGX, rows("sockets", socket(heartbeat="word")), "sockets /new: no row of controls holds for it"),
+    (SPOT, rows("sockets", socket("new")), "sockets new: a path begins with /"),
+    (SPOT, rows("sockets", socket("/lk/x")), "and not with /lk/"),
+    (SPOT, rows("sockets", socket("/new/{names}")), "/{names} ends the path where names_in"),
+    (SPOT, rows("sockets", socket(names_in="path")), "/{names} ends the path where names_in"),
+    (SPOT, rows("sockets", socket("/{names}/x")), "/{names} ends the path where names_in"),
+    (SPOT, rows("sockets", socket(names_in="query")), "names_parameters stand with names_in"),
+    (SPOT, rows("sockets", socket(names_parameters=("a",))), "names_parameters stand with names_in"),
+    (SPOT, rows("sockets", socket(events_parameter="a")), "events_parameter stands with names_in"),
+    (SPOT, rows("controls", Control(ack="{}")), "controls: the row for all streams is there 2 times"),
+    (
+        SPOT,
+        rows("controls", Control(stream="other", ack="{}")),
+        "controls.other: there is no stream of this name",
+    ),
+    (SPOT, row("controls", 0, ack='{"id":"$id"'), "controls.ack: is not JSON"),
+    (SPOT, row("controls", 0, ack='{"id":$path}'), "controls.ack: nothing fills $path"),
+    (
+        SPOT,
+        row("controls", 0, errors=(ControlError(kind="not_json", body="{"),)),
+        "controls.errors.not_json: is not JSON",
+    ),
+    (
+        SPOT,
+        row("controls", 0, errors=(ControlError(kind="not_json", body="{}"),) * 2),
+        "errors: not_json is there 2",
+    ),
+    (
+        BINGX,
+        row("controls", 0, market_topic_pattern="("),
+        "controls.bingx-spot.market_topic_pattern: is no pattern",
+    ),
+    (SPOT, beat(period_ms=0), "heartbeats.ping: period_ms and grace_ms"),
+    (SPOT, beat(send="x"), "heartbeats.ping.send: a word and a JSON object are sent"),
+    (BINGX, beat(send=""), "heartbeats.word.send: a word and a JSON object are sent"),
+    (BINGX, beat(kind="json"), "heartbeats.word.send: is not JSON"),
+    (
+        SPOT,
+        rows("notices", Notice(streams=("other",), on=("expired",), body="{}")),
+        "there is no stream called other",
+    ),
+    (
+        SPOT,
+        rows("notices", Notice(streams=("binance-spot",), on=("expired",), body="{")),
+        "notices: is not JSON",
+    ),
+    (SPOT, rows("closes", Close(kind="slow", code=1008, reason="")), "closes: slow is there 2 times"),
+    (SPOT, without("closes", 0), "closes: pong_timeout has no row"),
+    (SPOT, row("closes", 0, code=1005), "closes.pong_timeout.code: 1005 is no close code"),
+    (SPOT, row("closes", 0, code=2000), "closes.pong_timeout.code: 2000 is no close code"),
+    (SPOT, row("closes", 0, reason="x" * 124), "closes.pong_timeout.reason: is longer than 123 bytes"),
+]
+
+
+@pytest.mark.parametrize("dialect, change, said", ENTRIES)
+def test_broken(dialect: Dialect, change: Change, said: str) -> None:
+    """Each thing that is wrong is found and told in its place."""
+    found = problems(change(dialect))
+    assert any(said in problem for problem in found), found
+
+
+@pytest.mark.parametrize(
+    "dialect, change",
+    [
+        (SPOT, part("key_space", length=22)),
+        (SPOT, row("closes", 0, code=1006)),
+        (SPOT, row("closes", 0, code=4999)),
+        (SPOT, rows("sockets", socket("/quiet", control="none"))),
+    ],
+)
+def test_sound(dialect: Dialect, change: Change) -> None:
+    """What is at the edge of the rules, and on the right side of it, is let through."""
+    assert problems(change(dialect)) == []
