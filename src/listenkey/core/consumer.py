@@ -118,9 +118,10 @@ class Reader:
 class Consumer:
     """A consumer while somebody reads for it."""
 
-    __slots__ = ("_cursor", "_ended", "_readers")
+    __slots__ = ("_cursor", "_ended", "_readers", "id")
 
-    def __init__(self, cursor: Cursor) -> None:
+    def __init__(self, consumer_id: ConsumerId, cursor: Cursor) -> None:
+        self.id = consumer_id
         self._cursor = cursor
         self._readers: list[Reader] = []
         self._ended: list[int] = []

@@ -83,7 +83,8 @@ def _extended(key: ListenKey, now: Micros, expires_at: Micros, user: str) -> Lis
 
 def create(live: list[ListenKey], fresh: ListenKey, rules: IssueRules, now: Micros) -> Issued | IssueRefused:
     """Decide a create. `live` holds the active keys of the same account, key space and scope, oldest first;
-    `fresh` is the key that would be new. Where holders have keys of their own, only its holder's count. Those of `live` whose time is up are ended on the way."""
+    `fresh` is the key that would be new. Where holders have keys of their own, only its holder's count. Those
+    of `live` whose time is up are ended on the way."""
     expired = tuple(_ended(key, "expire", now) for key in live if not is_live(key, now))
     valid = [key for key in live if is_live(key, now)]
     if rules.per_holder:

@@ -2,7 +2,7 @@
 
 A protocol Ping goes out after the frames that it asks about, at most one a second and one at a time. Its
 answer comes after the client's library took those frames. What a client sends unasked, doubled or altered
-proves nothing. """
+proves nothing."""
 
 from typing import Final, Generic, Literal, TypeVar
 

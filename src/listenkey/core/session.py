@@ -297,8 +297,8 @@ class Session:
         add: bool,
         limit: int,
     ) -> list[Action]:
-        """Add or drop a topic of the stream, of which `limit` may be had; 0 for any number. Market data topics
-        are acknowledged and silent."""
+        """Add or drop a topic of the stream, of which `limit` may be had; 0 for any number. Market data
+        topics are acknowledged and silent."""
         if kind == "unknown":
             return [Fail("topic_unknown", request_id, name)]
         topics = self._topics | {name} if add else self._topics - {name}

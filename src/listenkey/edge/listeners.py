@@ -45,8 +45,8 @@ class Listeners:
     def __init__(
         self, settings: Settings, gateway: Gateway, routes: RouteTable, *, clock: Clock | None = None
     ) -> None:
-        """`clock`: whose monotonic time heartbeats go by, the machine's if none is given. Errors: `ConfigError`
-        for a certificate that cannot be used."""
+        """`clock`: whose monotonic time heartbeats go by, the machine's if none is given. Errors:
+        `ConfigError` for a certificate that cannot be used."""
         self._gateway = gateway
         self._tls = Tls(settings.tls.cert, settings.tls.key) if settings.tls.cert else None
         self._bounds = bounds_of(settings)

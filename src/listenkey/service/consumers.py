@@ -54,7 +54,6 @@ class Consumers:
         self._metrics = metrics
         self._rules = rules
         self._open: dict[ConsumerId, Consumer] = {}
-        self._ids: dict[Consumer, ConsumerId] = {}
         self._dirty: dict[Consumer, None] = {}
 
     def ids_of(self, account_id: int, streams: tuple[str, ...], holder: str) -> tuple[ConsumerId, ...]:
@@ -88,9 +87,8 @@ class Consumers:
 
     def _load(self, consumer_id: ConsumerId, view: JournalView) -> Consumer:
         cursor = self._store.find_cursor(consumer_id)
-        consumer = Consumer(cursor or Cursor(view.epoch, view.head, view.head))
+        consumer = Consumer(consumer_id, cursor or Cursor(view.epoch, view.head, view.head))
         self._open[consumer_id] = consumer
-        self._ids[consumer] = consumer_id
         return consumer
 
     def _time_of(self, stream: StreamId, epoch: str, offset: int) -> Micros:
@@ -125,9 +123,7 @@ class Consumers:
     def forget_account(self, account_id: int) -> None:
         """An account is gone, and its consumers with it."""
         for consumer_id in [each for each in self._open if each.account_id == account_id]:
-            consumer = self._open.pop(consumer_id)
-            del self._ids[consumer]
-            self._dirty.pop(consumer, None)
+            self._dirty.pop(self._open.pop(consumer_id), None)
 
     # Keeping ---------------------------------------------------------------------------------------
 
@@ -139,11 +135,11 @@ class Consumers:
 
     async def keep(self) -> None:
         """Keep all cursors that moved; a store that fails is asked again the next time."""
-        moved = [consumer for consumer in self._dirty if consumer in self._ids]
+        moved = list(self._dirty)
         self._dirty.clear()
         if not moved:
             return
-        cursors = [(self._ids[consumer], consumer.cursor) for consumer in moved]
+        cursors = [(consumer.id, consumer.cursor) for consumer in moved]
         kept: Future[None] = self._store.put_cursors(cursors, self._clock.now())
         try:
             await kept
@@ -152,5 +148,5 @@ class Consumers:
             _log.error("cursors_not_kept", error=error.message)
             return
         for consumer in moved:
-            if consumer.is_idle and consumer not in self._dirty and consumer in self._ids:
-                del self._open[self._ids.pop(consumer)]
+            if consumer.is_idle and consumer not in self._dirty:
+                self._open.pop(consumer.id, None)

@@ -62,6 +62,7 @@ class Subscription:
         "outlet",
         "reader",
         "stream",
+        "topic",
         "variant",
     )
 
@@ -79,6 +80,7 @@ class Subscription:
         events: frozenset[str] | None = None,
         on_gap: Callable[[Gap], None] | None = None,
         reader: Reader | None = None,
+        topic: str = "",
     ) -> None:
         self.outlet = outlet
         self.stream = stream
@@ -91,5 +93,6 @@ class Subscription:
         self.events = events
         self.on_gap = on_gap
         self.reader = reader
+        self.topic = topic
         self.live = False
         self.cancelled = False

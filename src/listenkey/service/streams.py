@@ -100,6 +100,7 @@ class Streams:
             key=live.key,
             events=events,
             reader=None if opened is None else opened[1],
+            topic=topic,
         )
         self._register(subscription)
         if after == view.head:
@@ -107,6 +108,24 @@ class Streams:
         else:
             self._metrics.events_replayed += view.head - after
             self._start_feed(subscription, Resumption(view.epoch, after))
+        return subscription
+
+    def hold(self, outlet: Outlet, live: LiveKey, stream: str, variant: Variant) -> Subscription:
+        """Keep a key on a socket that is given no events for it yet, so that the socket hears of its end."""
+        stream_id = StreamId(live.key.account_id, stream)
+        view = self._store.read_journal(stream_id)
+        assert view is not None
+        subscription = Subscription(
+            outlet,
+            stream_id,
+            variant,
+            epoch=view.epoch,
+            next_offset=view.head + 1,
+            name=live.string,
+            key=live.key,
+            events=frozenset(),
+        )
+        self._register(subscription)
         return subscription
 
     def subscribe_from(

@@ -5,7 +5,7 @@ are those of `core`, taken inside the store's transaction. `read_…` and `find_
 what is committed; they may be called from the event loop's thread only, and take microseconds.
 
 Before a future is done, the `Observer` has been told of the commit, in commit order, on the event loop's
-thread. """
+thread."""
 
 from asyncio import Future
 from collections.abc import Iterator, Sequence
@@ -39,8 +39,8 @@ class NewKey(msgspec.Struct, frozen=True):
 
 
 class KeyRequest(msgspec.Struct, frozen=True):
-    """An extend or close. Without `digest` the account's newest live key of the space and scope is meant, with
-    `holder` only one that this API key holds."""
+    """An extend or close. Without `digest` the account's newest live key of the space and scope is meant,
+    with `holder` only one that this API key holds."""
 
     account_id: int
     key_space: str
@@ -230,13 +230,12 @@ class Store(Protocol):
     # Consumers ------------------------------------------------------------------------------------
 
     def find_cursor(self, consumer: ConsumerId) -> Cursor | None:
-        """Where a consumer was by the last commit; of a topic that has no cursor yet, where the consumer began."""
+        """Where a consumer was by the last commit; of a topic that has no cursor yet, where the consumer
+        began."""
         ...
 
-    def put_cursors(
-        self, cursors: Sequence[tuple[ConsumerId, Cursor]], now: Micros
-    ) -> "Future[None]":
-        """Keep where consumers are. Cursors of accounts that are gone are dropped."""
+    def put_cursors(self, cursors: Sequence[tuple[ConsumerId, Cursor]], now: Micros) -> "Future[None]":
+        """Keep where consumers are. Cursors of API keys that are gone are dropped."""
         ...
 
     # Limits ---------------------------------------------------------------------------------------

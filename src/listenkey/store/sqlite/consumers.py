@@ -27,19 +27,27 @@ def ensure(tx: Transaction, consumers: Sequence[tuple[ConsumerId, Journal]]) -> 
         head = journal.next - 1
         tx.db.execute(
             "INSERT INTO consumer VALUES(?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            (consumer.account_id, consumer.stream, consumer.holder, consumer.topic, journal.epoch, head, head),
+            (
+                consumer.account_id,
+                consumer.stream,
+                consumer.holder,
+                consumer.topic,
+                journal.epoch,
+                head,
+                head,
+            ),
         )
 
 
 def put(tx: Transaction, cursors: Sequence[tuple[ConsumerId, Cursor]]) -> None:
-    """Keep where consumers are."""
+    """Keep where consumers are, of API keys that are still there."""
     for consumer, cursor in cursors:
-        if not tx.is_removed(consumer.account_id):
-            tx.db.execute(
-                "INSERT OR REPLACE INTO consumer VALUES(?, ?, ?, ?, ?, ?, ?)",
-                (consumer.account_id, consumer.stream, consumer.holder, consumer.topic, cursor.epoch,
-                 cursor.begin, cursor.confirmed),
-            )  # fmt: skip
+        tx.db.execute(
+            "INSERT OR REPLACE INTO consumer SELECT ?, ?, ?, ?, ?, ?, ?"
+            " WHERE EXISTS (SELECT 1 FROM api_key WHERE id = ?)",
+            (consumer.account_id, consumer.stream, consumer.holder, consumer.topic, cursor.epoch,
+             cursor.begin, cursor.confirmed, consumer.holder.partition("@")[0]),
+        )  # fmt: skip
 
 
 def remove_holder(tx: Transaction, account: int, api_key_id: str) -> None:
