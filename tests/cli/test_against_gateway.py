@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -202,12 +203,12 @@ def test_a_position_that_is_none_is_refused(run, account, since):
 
 
 def test_following_a_journal_brings_what_is_published_next(run, account, gateway):
-    """`--follow` goes on until it is stopped, and each event is printed once."""
+    """`--follow` prints each event once, and goes on until Ctrl-C ends it without a word."""
     gateway.publish(account, STREAM, [{"n": 1}])
     process = subprocess.Popen(
         [*(sys.executable, "-m", "listenkey", "journal", "read", account, STREAM, "--follow"),
          *("--admin", gateway.admin, "--data", str(gateway.data))],
-        stdout=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout is not None
     try:
@@ -215,10 +216,12 @@ def test_following_a_journal_brings_what_is_published_next(run, account, gateway
         assert json.loads(process.stdout.readline())["position"] == 1
         gateway.publish(account, STREAM, [{"n": 2}])
         assert json.loads(process.stdout.readline())["event"] == {"n": 2}
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=10)
+        assert (process.returncode, err.strip()) == (130, "")
     finally:
         process.kill()
-        process.wait()
-        process.stdout.close()
+        process.communicate()
 
 
 def test_a_folder_in_use_is_left_alone(command, gateway):

@@ -9,6 +9,7 @@ import pytest
 
 from listenkey.cli.serve import settings_to_serve
 from listenkey.config import load, reference
+from tools.tracked import ROOT
 
 SERVER = "apsw,cryptography,httptools,isal,prometheus_client,structlog,uvicorn,uvloop"
 WITHOUT_SERVER = """
@@ -151,22 +152,37 @@ def test_a_dialect_that_is_not_there_names_those_that_are(command):
     assert "binance-usdm" in result.err
 
 
-OWN = """
-extends = "bingx"
-name = "my-venue"
-title = "My venue"
-venue = "mine"
-root = false
-"""
+def own_dialect(folder):
+    """A dialect file of one's own: spot's, under other names."""
+    spot = (ROOT / "src" / "listenkey" / "dialect" / "data" / "binance-spot.toml").read_text(encoding="utf-8")
+    file = folder / "own.toml"
+    file.write_text(spot.replace("binance-spot", "my-spot"), encoding="utf-8")
+    return file
 
 
 def test_a_dialect_file_of_ones_own_is_checked(command, tmp_path):
-    """A wrong one is refused with the place; what cannot be read likewise."""
+    """A good one is named, a wrong one or one that cannot be read is refused with its place."""
+    own_dialect(tmp_path)
+    assert command("dialect", "check", "own.toml").out == "ok, my-spot\n"
     (tmp_path / "bad.toml").write_text('name = "x"\n')
     for name in ("bad.toml", "none.toml"):
         result = command("dialect", "check", name)
         assert (result.status, result.out) == (1, "")
         assert name in result.err
+
+
+def test_a_dialect_of_ones_own_that_claims_a_taken_path_is_an_overlap_until_resolved(command, tmp_path):
+    """Nobody is answered by chance: the check names both dialects, and the setting that decides."""
+    own_dialect(tmp_path)
+    files = '[dialects]\nfiles = ["own.toml"]\n'
+    (tmp_path / "c.toml").write_text(files)
+    result = command("config", "check", "--config", "c.toml")
+    assert result.status == 1
+    assert "binance-spot and my-spot both answer" in result.out
+    assert "dialect.my-spot.root = false" in result.out
+    (tmp_path / "c.toml").write_text(files + "[dialect.my-spot]\nroot = false\n")
+    assert command("config", "check", "--config", "c.toml").status == 0
+    assert "my-spot" in command("dialect", "list", "--config", "c.toml").out
 
 
 def test_a_demo_has_a_data_folder_of_its_own_unless_one_is_named(monkeypatch, tmp_path):
@@ -189,6 +205,31 @@ def test_a_demo_beyond_loopback_is_refused(command, listen, tmp_path):
     assert (result.status, result.out) == (1, "")
     assert "--demo serves loopback only" in result.err
     assert result.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "text,what",
+    [
+        ('loglevel = "info"', "did you mean log_level?"),
+        ('[streams]\nresume = "replay"', 'must be "live"'),
+        ('listen = ["127.0.0.1:0=bingx-coin"]', "names no dialect or stream"),
+        ('[dialects]\nfiles = ["none.toml"]', "none.toml"),
+    ],
+)
+def test_serve_refuses_what_check_refuses(command, tmp_path, text, what):
+    """A gateway never starts with a configuration that means something else than it says."""
+    (tmp_path / "c.toml").write_text(text)
+    result = command("serve", "--config", "c.toml")
+    assert (result.status, result.out, result.err.count("\n")) == (1, "", 1)
+    assert what in result.err
+    assert not (tmp_path / "listenkey-data").exists()
+
+
+def test_verify_makes_no_folder(command, tmp_path):
+    """A mistyped folder is not an empty store in which nothing is wrong."""
+    result = command("journal", "verify", "--data", "elsewhere")
+    assert (result.status, result.out) == (1, "")
     assert list(tmp_path.iterdir()) == []
 
 

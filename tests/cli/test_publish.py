@@ -1,5 +1,7 @@
 import io
 import json
+import os
+import pty
 import subprocess
 import sys
 
@@ -125,6 +127,26 @@ def test_standard_input_is_published_as_it_comes(stand_in, tmp_path):
     out, _ = process.communicate(b"}")
     assert (process.returncode, out) == (0, b"published 2\n")
     assert json.loads(stand_in.asked[1].body)["event"] == {"a": 2}
+
+
+def test_progress_is_shown_on_a_terminal_and_nowhere_else(stand_in, tmp_path):
+    """Whoever watches sees how far it is; the line is gone at the end, and the result stands alone."""
+    stand_in.answer(ACKED)
+    (tmp_path / "events").write_bytes(b'{"a":1}\n')
+    leader, follower = pty.openpty()
+    arguments = ("publish", "alice", "bingx-spot", "events", "--admin", stand_in.url, "--token", "t")
+    run = subprocess.run(
+        [sys.executable, "-m", "listenkey", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=follower,
+        cwd=tmp_path,
+        check=True,
+    )
+    os.close(follower)
+    shown = os.read(leader, 1000)
+    os.close(leader)
+    assert run.stdout == b"published 1\n"
+    assert shown == b"\r1 published\r\x1b[K"
 
 
 class Dripping(io.RawIOBase):

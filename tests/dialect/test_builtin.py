@@ -68,7 +68,7 @@ def test_limit_headers(name: str, limit: str, headers: tuple[str, ...]) -> None:
 
 
 def test_penalties() -> None:
-    """Binance bans who goes on for 2 minutes to 3 days; BingX shuts a call after more than 20 of one code in 480 s."""
+    """Binance bans who goes on for 2 minutes to 3 days; BingX shuts a call after 20 of one code."""
     for name in BINANCE:
         bans = DIALECTS[name].limits.bans
         assert bans is not None

@@ -214,12 +214,13 @@ async def test_a_clock_set_back_over_a_restart_revives_nobody(house):
     assert house.gateway.clock.now() >= keys_of(house)[0].ended_at
 
 
-async def test_expiring_by_itself_survives_a_failing_store(house, monkeypatch):
-    """A store that fails for a while costs nobody the expiry that comes after."""
+@pytest.mark.parametrize("error", [StoreError("not now"), ValueError("a fault of ours")])
+async def test_expiring_by_itself_survives_a_failure(house, monkeypatch, error):
+    """What fails for a while costs nobody the expiry that comes after."""
     api_key = await house.account()
     watcher = house.watch(await house.create(SPOT, api_key))
     house.clock.advance(LIFETIME)
-    real, failures = house.store.read_next_expiry, [StoreError("no")]
+    real, failures = house.store.read_next_expiry, [error]
 
     def flaky():
         if failures:

@@ -27,7 +27,7 @@ def test_a_key_has_one_string():
 
 
 def test_strings_given_out_once_stay_what_they_are():
-    """A change of the derivation would end every key in the field; this string is from when it was settled."""
+    """A change of the derivation would end every key in the field; this one is from when it was settled."""
     assert VAULT.key_string(listen_key(), LETTERS, 64) == KNOWN
 
 

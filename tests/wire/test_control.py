@@ -322,3 +322,21 @@ def test_heartbeats() -> None:
     at = 1_654_590_456_323_456
     expected = '{"ping":"2177c68e","time":"2022-06-07T16:27:36.323+0800"}'
     assert render_heartbeat(BINGX.heartbeats["json"], "2177c68e", at) == expected
+
+
+@pytest.mark.parametrize(
+    "path, text",
+    [
+        (METHOD, json.dumps({"method": "\x00" * 500_000})),
+        (SPOT, json.dumps({"dataType": "\x00" * 500_000})),
+    ],
+)
+def test_echo_is_bounded(path: SocketPath, text: str) -> None:
+    """An answer that repeats what was sent does not grow with it."""
+    dialect = BINANCE if path is METHOD else BINGX
+    request = parse_control(dialect, path, text)
+    fault = topic_fault("topic_unknown", request) if isinstance(request, TopicRequest) else request
+    assert isinstance(fault, ControlFault)
+    answer = render_control_fault(control_of(dialect, path.stream), fault, NOW)
+    assert answer is not None
+    assert len(answer) < 2000

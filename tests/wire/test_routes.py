@@ -229,6 +229,13 @@ def test_two_that_answer_one_socket() -> None:
     assert streams(twice.socket("", "", "/other/market")) == ["bingx-spot"]
 
 
+@pytest.mark.parametrize("name", ["ws", "api", "market", "openApi"])
+def test_name_that_hides_paths(name: str) -> None:
+    """A dialect whose name is the beginning of somebody's path would hide it, and is refused."""
+    with pytest.raises(DialectError, match=f"begins with the name of {name}, which is a prefix"):
+        build_routes(renamed(name, root=False), {})
+
+
 def test_host_for_nobody() -> None:
     """A host that is bound to no dialect or stream is an error that lists the names."""
     with pytest.raises(DialectError, match="no dialect or stream is called binance"):

@@ -7,10 +7,21 @@ from listenkey.base.errors import Refused
 from listenkey.service.accounts import DEMO_ACCOUNT, NewApiKey
 from listenkey.service.gateway import Gateway
 from listenkey.sources import demo
+from listenkey.store.base import Store
 
 DEMO_KEY = "demo-key"
 DEMO_SECRET = "demo-secret"  # noqa: S105 - printed for everybody to use
 _SYMBOL = "BTCUSDT"
+
+
+def check_absent(store: Store, folder: str) -> None:
+    """Errors: `Refused("demo_account")` where a demonstration left its account, whose key everybody knows."""
+    if store.find_account(DEMO_ACCOUNT) is not None:
+        raise Refused(
+            f"{folder} has the account of a demonstration, whose API key everybody knows",
+            f"serve it with --demo and remove the account {DEMO_ACCOUNT}, or name another data folder",
+            code="demo_account",
+        )
 
 
 async def prepare(gateway: Gateway) -> None:

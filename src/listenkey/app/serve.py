@@ -41,6 +41,8 @@ async def _run(settings: Settings, demo: bool) -> int:
     routes = build_routes(dialects, settings.hosts())
     store = open_store(settings)
     try:
+        if not demo:
+            demonstration.check_absent(store, settings.data)
         gateway = make_gateway(settings, store, dialects, demo=demo)
         await gateway.start()
     except BaseException:

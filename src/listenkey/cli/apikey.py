@@ -41,8 +41,10 @@ def add(client: AdminClient, account: str, as_json: bool, **given: Any) -> None:
     The key and its secret are printed, this once.
     """
     body = {"permissions": [*given["permissions"]], "ip_allow": [*given["ip_allow"]]} | _credentials(**given)
-    print_made(client.call("POST", client.path("/v1/accounts", account, "api-keys"), body), as_json=as_json)
-    note("Keep the secret now: it is not shown again.")
+    made = client.call("POST", client.path("/v1/accounts", account, "api-keys"), body)
+    print_made(made, as_json=as_json)
+    if made["secret"]:
+        note("Keep the secret now: it is not shown again.")
 
 
 def _credentials(

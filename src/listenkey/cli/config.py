@@ -5,9 +5,10 @@ from pathlib import Path
 
 import click
 
-from listenkey.base.errors import ConfigError, DialectError, Refused
+from listenkey.base.errors import Refused
+from listenkey.cli.checks import dialect_problems
 from listenkey.cli.output import json_option, note, plural, print_json
-from listenkey.config import Settings, as_mapping, as_toml, examine, load, reference
+from listenkey.config import as_mapping, as_toml, examine, load, reference
 
 _file = click.option(
     "--config", "file", metavar="FILE", envvar="LISTENKEY_CONFIG", type=click.Path(path_type=Path),
@@ -30,7 +31,7 @@ def check(file: Path | None) -> None:
     loaded, problems = examine(file, os.environ)
     found = [str(problem) for problem in problems]
     if loaded is not None:
-        found += _dialect_problems(loaded.settings) if not found else []
+        found += dialect_problems(loaded.settings) if not found else []
         for warning in loaded.warnings:
             note(f"warning: {warning}")
     for line in found:
@@ -39,22 +40,6 @@ def check(file: Path | None) -> None:
         what = f"{plural(len(found), 'problem')} in the configuration"
         raise Refused(what, "mend what is listed above and check again", code="config")
     click.echo(f"ok, {plural(len(loaded.origins) if loaded else 0, 'setting')} given")
-
-
-def _dialect_problems(settings: Settings) -> list[str]:
-    """What is wrong with dialects and their routes: names, files, overlaps that nothing resolves."""
-    from listenkey.app.dialects import configured_dialects
-    from listenkey.wire.routes import build_routes
-
-    try:
-        routes = build_routes(configured_dialects(settings), settings.hosts())
-    except (DialectError, ConfigError) as error:
-        return [str(error)]
-    return [
-        f"listen: {listener} names no dialect or stream; `listenkey dialect list` shows the names"
-        for listener in settings.listeners()
-        if listener.name and listener.name not in routes.names
-    ]
 
 
 @command.command()

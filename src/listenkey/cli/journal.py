@@ -70,6 +70,8 @@ def verify(data: str | None, config: Path | None) -> None:
     from listenkey.app.offline import offline_store
 
     settings = offline_settings(data, config)
+    if not Path(settings.data).is_dir():
+        raise Refused(f"there is no data folder {settings.data}", "name it with --data", code="no_data")
     store = offline_store(settings)
     wrong = 0
     try:

@@ -6,7 +6,9 @@ from typing import Any
 
 import click
 
+from listenkey.base.errors import ConfigError
 from listenkey.cli.admin import DEMO_DATA
+from listenkey.cli.checks import dialect_problems
 from listenkey.cli.offline import require_server
 from listenkey.cli.output import note
 from listenkey.config import Loaded, check_demo, load
@@ -48,6 +50,8 @@ def command(config: Path | None, demo: bool, **given: Any) -> int:
     loaded = settings_to_serve(config, given, demo=demo)
     for warning in loaded.warnings:
         note(f"listenkey: {warning}")
+    if problems := dialect_problems(loaded.settings):
+        raise ConfigError(problems[0])
     from listenkey.app.serve import serve
 
     return serve(loaded.settings, demo=demo)

@@ -166,10 +166,9 @@ class Failure(_Model, frozen=True, kw_only=True):
 
 
 class UnknownPath(_Model, frozen=True, kw_only=True):
-    """Who answers for a path below this prefix that is nobody's operation."""
+    """A prefix below which this dialect answers for paths that are nobody's; the longest one decides."""
 
     prefix: str
-    failure: FailureKind = "path_unknown"
 
 
 class Limit(_Model, frozen=True, kw_only=True):

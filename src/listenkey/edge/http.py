@@ -3,13 +3,14 @@ its body. Upgrades to WebSocket go to whoever the listener names.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote
 
 import httptools
 import msgspec
 from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
@@ -21,6 +22,8 @@ ABORT: Final = "listenkey.abort"
 _NEVER: Final = float("inf")
 _APPLICATION_FIRST: Final = 1
 """Seconds that an application has to answer a late body in its own words."""
+_MOST_PIPELINED: Final = 64
+_MOST_DISCARDED: Final = 1_048_576
 
 
 class Upgrade(msgspec.Struct):
@@ -36,6 +39,19 @@ class Upgrade(msgspec.Struct):
 
 Upgrader: TypeAlias = Callable[[Upgrade, asyncio.Transport], asyncio.Protocol | Refusal]
 """Opens a WebSocket, having written the 101 and what follows it, or says why not."""
+
+
+class _Flow(FlowControl):
+    """Reads nothing while whole requests wait: uvicorn would read on at every answer, and pile them up."""
+
+    def __init__(self, transport: asyncio.Transport, pipeline: Sized) -> None:
+        super().__init__(transport)
+        self._pipeline = pipeline
+
+    def resume_reading(self) -> None:
+        """Read on, once the last request is being answered."""
+        if not self._pipeline:
+            super().resume_reading()
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -56,9 +72,10 @@ class HttpProtocol(HttpToolsProtocol):
         self._bounds = bounds
         self._upgrader = upgrader
         self._in_head = True
+        self._midway = False
         self._head_bytes = 0  # of what the parser gave us
         self._raw_bytes = 0  # of what it may be holding back
-        self._began = False
+        self._begun = self._over = 0  # messages that began, that ended, in the bytes at hand
         self._too_long = False
         self._wants_socket: bool | None = None
         self._ended = False
@@ -66,22 +83,33 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A connection is there; its first request's time runs."""
         super().connection_made(transport)
+        self.flow = _Flow(transport, self.pipeline)
         self.deadline = self.loop.time() + self._bounds.head_seconds
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the peer. Unlike uvicorn's own: bounded, silent in the log, and keeps what follows an
         upgrade."""
         if self._ended:
+            self._discard(data)
             return
         self._unset_keepalive_if_required()
-        self._began = False
+        between, self._begun, self._over = not self._midway, 0, 0
         rest = self._feed(data)
         while rest and not self._ended:
             rest = self._feed(rest)
-        if self._in_head and not self._ended:
-            self._raw_bytes = 0 if self._began else self._raw_bytes + len(data)
+        if self._in_head and self._midway and not self._ended:
+            self._raw_bytes = self._raw_bytes + len(data) if self._begun == 0 else 0
+            if between and self._begun == 1 and self._over == 0:
+                self._raw_bytes = len(data)
             if self._raw_bytes > self._bounds.head_bytes:
                 self._refuse_long_head()
+
+    def _discard(self, data: bytes) -> None:
+        """After a refusal the peer may go on for a moment; what it sends is not kept, and not taken
+        forever."""
+        self._raw_bytes += len(data)
+        if self._raw_bytes > _MOST_DISCARDED:
+            self.transport.abort()
 
     def _feed(self, data: bytes) -> bytes:
         """Parse; what is left after a head that asked for another protocol."""
@@ -105,7 +133,8 @@ class HttpProtocol(HttpToolsProtocol):
         """A request's first byte."""
         super().on_message_begin()
         self.scope["extensions"] = {ABORT: self.transport.abort}  # type: ignore[dict-item]
-        self._in_head = self._began = True
+        self._in_head = self._midway = True
+        self._begun += 1
         self._wants_socket = None
         self._head_bytes = 0
         self.deadline = self.loop.time() + self._bounds.head_seconds
@@ -128,6 +157,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is there; the body's time runs."""
+        if len(self.pipeline) >= _MOST_PIPELINED:
+            raise ValueError
         self._in_head = False
         self.deadline = self.loop.time() + self._bounds.body_seconds + _APPLICATION_FIRST
         super().on_headers_complete()
@@ -135,6 +166,8 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The request is there; how long an answer takes is the application's business."""
         self.deadline = _NEVER
+        self._midway = False
+        self._over += 1
         super().on_message_complete()
 
     def pause_writing(self) -> None:
@@ -239,7 +272,7 @@ class HttpProtocol(HttpToolsProtocol):
         """The sweep found the deadline passed."""
         if self._ended or self.flow.write_paused:
             self.transport.abort()
-        elif self._in_head and not self.headers:
+        elif not self._midway:
             self._ended = True
             self.transport.close()  # a connection that was opened and not used
         else:

@@ -108,7 +108,7 @@ class Listeners:
             listener.stop_accepting()
         connections = self._gateway.connections
         connections.close_all("shutdown")
-        while len(connections) and loop.time() < deadline - _LAST_SECOND:
+        while len(connections) and loop.time() < deadline - _LAST_SECOND:  # noqa: ASYNC110 - it happens once
             await asyncio.sleep(0.01)
         for listener in (*self._venues, self._admin):
             await listener.drain(deadline)

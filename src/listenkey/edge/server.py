@@ -145,7 +145,8 @@ class Listener:
         loop = asyncio.get_running_loop()
         for connection in tuple(self._connections()):
             connection.shutdown()
-        while (self._state.connections or self._state.tasks) and loop.time() < deadline:
+        while (self._state.connections or self._state.tasks) and loop.time() < deadline:  # noqa: ASYNC110 -
+        it happens once
             await asyncio.sleep(0.02)
         for connection in tuple(self._connections()):
             connection.transport.abort()

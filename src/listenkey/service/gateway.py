@@ -170,3 +170,5 @@ async def _repeat(every: Micros, work: Callable[[], Awaitable[None]]) -> None:
             await work()
         except ListenKeyError as error:
             _log.error("upkeep_failed", error=error.message)
+        except Exception:  # noqa: BLE001 - whatever it was, the next turn is to come
+            _log.exception("upkeep_failed")

@@ -177,6 +177,9 @@ class Keys:
             except StoreError as error:
                 _log.error("expiry_failed", error=error.message)
                 wait = _LONGEST_NAP
+            except Exception:  # noqa: BLE001 - whatever it was, other keys are to expire on time
+                _log.exception("expiry_failed")
+                wait = _LONGEST_NAP
             await asyncio.sleep(wait / SECOND)
 
     async def give_grace(self, jump: Jump, follow: Callable[[], None]) -> None:

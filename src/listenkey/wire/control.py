@@ -18,6 +18,8 @@ from listenkey.dialect.template import fill_json
 
 _ZONE: Final = timezone(timedelta(hours=8))
 _LONGEST_ID: Final = 36
+_LONGEST_ECHO: Final = 200
+"""Of a name that an answer repeats, no more characters than this."""
 _METHODS: Final = frozenset(
     {"SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY"}
 )
@@ -154,7 +156,7 @@ def _parse_method(text: str) -> ControlRequest:
         found = _METHOD_TEXT.search(text)
         shown = method if isinstance(method, str) else _encode(method).decode()
         column = found.end() if found else len(text.rstrip())
-        return ControlFault("method_unknown", {"name": shown, "column": column})
+        return ControlFault("method_unknown", {"name": shown[:_LONGEST_ECHO], "column": column})
     if method == "LIST_SUBSCRIPTIONS":
         return ListSubscriptions(request_id)
     params = frame.get("params")
@@ -265,7 +267,7 @@ def render_control_fault(control: Control, fault: ControlFault, now: Micros) -> 
 
 def topic_fault(kind: Literal["topic_unknown", "topic_limit"], request: TopicRequest) -> ControlFault:
     """A topic request that cannot be honoured, as a fault with its values."""
-    return ControlFault(kind, {"id": request.id, "name": request.topic})
+    return ControlFault(kind, {"id": request.id, "name": request.topic[:_LONGEST_ECHO]})
 
 
 def _error_row(control: Control, kind: ControlErrorKind) -> str | None:

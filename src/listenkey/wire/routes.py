@@ -77,11 +77,11 @@ class _View:
         self.owners: dict[str, Dialect] = {}
         self.exact: dict[str, list[SocketCandidate]] = {}
         self.named: dict[str, list[SocketCandidate]] = {}
-        self.unknown: list[tuple[str, Dialect, FailureKind]] = []
+        self.unknown: list[tuple[str, Dialect]] = []
         for mount in mounts:
             self._add_calls(mount.dialect, root=root)
             self._add_sockets(mount, root=root)
-            self.unknown += [(row.prefix, mount.dialect, row.failure) for row in mount.dialect.unknown_paths]
+            self.unknown += [(row.prefix, mount.dialect) for row in mount.dialect.unknown_paths]
         self.unknown.sort(key=lambda row: -len(row[0]))
         self.named = dict(sorted(self.named.items(), key=lambda row: -len(row[0])))
 
@@ -135,9 +135,9 @@ class RouteTable:
         owner = view.owners.get(inner)
         if owner is not None:
             return UnknownRoute(owner, "method_unknown", inner)
-        for prefix, dialect, kind in view.unknown:
+        for prefix, dialect in view.unknown:
             if inner.startswith(prefix):
-                return UnknownRoute(dialect, kind, inner)
+                return UnknownRoute(dialect, "path_unknown", inner)
         return UnknownRoute(view.fallback, "path_unknown", inner)
 
     def socket(self, listener: str, host: str, path: str) -> SocketRoute | None:
@@ -188,8 +188,21 @@ def build_routes(dialects: Mapping[str, Dialect], hosts: Mapping[str, str]) -> R
         known = ", ".join(sorted(mounts))
         raise DialectError(f"no dialect or stream is called {unknown[0]}", f"choose of {known}")
     root = _View([Mount(dialect) for dialect in all_dialects if dialect.root], all_dialects[0], root=True)
+    _refuse_shadows(root, mounts)
     views = {name: _View([mount], mount.dialect, root=False) for name, mount in mounts.items()}
     return RouteTable(root, views, {host_name(host): name for host, name in hosts.items()})
+
+
+def _refuse_shadows(root: _View, mounts: Mapping[str, Mount]) -> None:
+    """A name is the first part of a prefix, so no path at the root may begin with it."""
+    paths = [*root.owners, *root.exact, *root.named]
+    for path in paths:
+        mount = mounts.get(path[1:].partition("/")[0])
+        if mount is not None:
+            raise DialectError(
+                f"{path} at the root begins with the name of {mount.dialect.name}, which is a prefix",
+                "call the dialect or the stream otherwise",
+            )
 
 
 def _overlap(what: str, one: Dialect, other: Dialect) -> DialectError:

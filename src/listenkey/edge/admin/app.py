@@ -93,8 +93,8 @@ class Admin:
             answer = await self._answer(method, scope, headers, receive, send)
         except ListenKeyError as error:
             answer = failure(error)
-        except Exception as error:
-            _log.error("admin_call_failed", error=type(error).__name__, exc_info=True)
+        except Exception:
+            _log.exception("admin_call_failed", method=method)
             self._gateway.metrics.internal_errors += 1
             answer = json(
                 {"error": {"code": "internal", "message": "a fault of the gateway", "remedy": "see its log"}},

@@ -1,5 +1,6 @@
 """What runs: connections, health, metrics, backup."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,11 @@ async def backup(gateway: Gateway, call: Call) -> Answer:
     if not Path(wanted.path).is_absolute():
         raise Refused("the path of a backup is an absolute one", "name the file from / on", code="bad_path")
     await gateway.store.backup(wanted.path)
-    return json({"path": wanted.path, "bytes": Path(wanted.path).stat().st_size})
+    return json({"path": wanted.path, "bytes": await asyncio.to_thread(_size_of, wanted.path)})
+
+
+def _size_of(path: str) -> int:
+    return Path(path).stat().st_size
 
 
 async def live(gateway: Gateway, call: Call) -> Answer:

@@ -24,7 +24,8 @@ async def publish(gateway: Gateway, call: Call, most: int, event_bytes: int) -> 
     batches: list[asyncio.Task[list[bytes]]] = []
     try:
         async for lines in _whole_lines(call, most, event_bytes + _LINE_ROOM):
-            batches.append(asyncio.ensure_future(_answer(gateway, lines, event_bytes)))
+            task = asyncio.ensure_future(_answer(gateway, lines, event_bytes))
+            batches.append(task)
     finally:
         answers = await asyncio.gather(*batches)
     body = b"".join(answer + b"\n" for batch in answers for answer in batch)

@@ -1,0 +1,27 @@
+"""What the model's types cannot say: rows that are missing, twice there or never met, names that lead
+nowhere, templates that cannot be filled, keys that could be guessed.
+"""
+
+from listenkey.dialect.lint.calls import check_calls, check_failures, check_limits, check_operations
+from listenkey.dialect.lint.keys import check_auth, check_key_space, check_names
+from listenkey.dialect.lint.sockets import check_controls, check_endings, check_heartbeats, check_sockets
+from listenkey.dialect.model import Dialect
+
+_CHECKS = (
+    check_names,
+    check_key_space,
+    check_auth,
+    check_calls,
+    check_operations,
+    check_failures,
+    check_limits,
+    check_sockets,
+    check_controls,
+    check_heartbeats,
+    check_endings,
+)
+
+
+def problems(dialect: Dialect) -> list[str]:
+    """All that is wrong with a dialect, one line each; empty for a good one."""
+    return [problem for check in _CHECKS for problem in check(dialect)]
