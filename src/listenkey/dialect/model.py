@@ -241,6 +241,9 @@ class Stream(_Model, frozen=True, kw_only=True):
     title: str
     topics: tuple[Topic, ...] = ()
     """When given, only events of subscribed topics are delivered."""
+    state_events: tuple[str, ...] = ()
+    """Event types that say how things are, so that the newest of a kind replaces those before it. All others
+    say what happened, and count each."""
 
 
 class Heartbeat(_Model, frozen=True, kw_only=True):

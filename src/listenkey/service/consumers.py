@@ -87,8 +87,11 @@ class Consumers:
 
     def _load(self, consumer_id: ConsumerId, view: JournalView) -> Consumer:
         cursor = self._store.find_cursor(consumer_id)
-        consumer = Consumer(consumer_id, cursor or Cursor(view.epoch, view.head, view.head))
-        self._open[consumer_id] = consumer
+        if cursor is None:
+            cursor = Cursor(view.epoch, view.head, view.head)
+            # Not waited for: the store commits in order, so no later event can be there without it.
+            self._store.put_cursors([(consumer_id, cursor)], self._clock.now()).add_done_callback(_note)
+        consumer = self._open[consumer_id] = Consumer(consumer_id, cursor)
         return consumer
 
     def _time_of(self, stream: StreamId, epoch: str, offset: int) -> Micros:
@@ -150,3 +153,8 @@ class Consumers:
         for consumer in moved:
             if consumer.is_idle and consumer not in self._dirty:
                 self._open.pop(consumer.id, None)
+
+
+def _note(kept: "Future[None]") -> None:
+    if not kept.cancelled() and (error := kept.exception()) is not None:
+        _log.error("cursors_not_kept", error=str(error))
