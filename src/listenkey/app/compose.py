@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from listenkey.app.delivery import configured_close, configured_delivery
 from listenkey.app.dialects import configured_symbols
 from listenkey.base.clock import DAY
 from listenkey.config import Settings
@@ -35,6 +36,8 @@ def make_gateway(settings: Settings, store: Store, dialects: dict[str, Dialect],
         max_event_bytes=settings.http.event_bytes,
         retention=settings.journal.retention_days * DAY,
         max_events=settings.journal.max_events,
+        delivery=configured_delivery(settings, dialects),
+        close=configured_close(settings, dialects),
     )
     vault = open_vault(settings, make_secret=store.read_setting(MASTER_CHECK) is None)
     return Gateway(store, SystemClock(), vault, dialects, options)

@@ -16,6 +16,7 @@ from listenkey.config.settings import (
     Journal,
     Settings,
     Streams,
+    StreamSettings,
     Tls,
 )
 from listenkey.config.show import as_mapping, as_toml
@@ -30,6 +31,7 @@ __all__ = [
     "Listener",
     "Loaded",
     "Settings",
+    "StreamSettings",
     "Streams",
     "Tls",
     "as_mapping",

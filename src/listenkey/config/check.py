@@ -12,7 +12,7 @@ from listenkey.config.settings import Settings
 
 def problems_of(settings: Settings, origins: Mapping[str, str]) -> Iterator[Problem]:
     """Everything that is wrong between the settings, and with the files they name."""
-    for check in (_listeners, _remote_admin, _tls, _store, _proxies, _secrets, _hosts, _sizes):
+    for check in (_listeners, _remote_admin, _tls, _store, _proxies, _secrets, _hosts, _streams, _sizes):
         for problem in check(settings):
             origin = origins.get(problem.where)
             # A variable or an option names its setting already; a file has many.
@@ -96,6 +96,15 @@ def _hosts(settings: Settings) -> Iterator[Problem]:
             if other != name:
                 what = f"{host} means {other} already"
                 yield Problem(f"dialect.{name}.hosts", what, "give each host one meaning")
+
+
+def _streams(settings: Settings) -> Iterator[Problem]:
+    for name, own in settings.stream.items():
+        for setting in ("overlap_seconds", "overlap_events", "replay_seconds", "replay_events"):
+            value = getattr(own, setting)
+            least = 0 if setting.startswith("overlap") else 1
+            if value is not None and value < least:
+                yield Problem(f"stream.{name}.{setting}", f"is less than {least}", f"write {least} or more")
 
 
 def _sizes(settings: Settings) -> Iterator[Problem]:

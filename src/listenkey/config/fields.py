@@ -7,12 +7,11 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, 
 
 import msgspec
 
-from listenkey.config.settings import DialectSettings, Settings
+from listenkey.config.settings import Settings
 
 PREFIX: Final = "LISTENKEY_"
-PER_DIALECT: Final = "dialect"
 NAME: Final = "NAME"
-"""Stands for the dialect in the path of a field that each dialect may have."""
+"""Stands for the dialect or stream in the path of a field that each of them may have."""
 # Variables of the commands that call a gateway; they are no settings of one.
 COMMAND_VARIABLES: Final = {
     "LISTENKEY_CONFIG": "Configuration file, as `--config`.",
@@ -86,8 +85,8 @@ def _sections(struct: type[msgspec.Struct], path: tuple[str, ...]) -> Iterator[S
             below.append((info.name, declared))
     yield Section(path, _meaning(struct), tuple(own))
     for name, declared in below:
-        if declared == dict[str, DialectSettings]:
-            yield from _sections(DialectSettings, (*path, name, NAME))
+        if get_origin(declared) is dict:
+            yield from _sections(get_args(declared)[1], (*path, name, NAME))
         else:
             yield from _sections(declared, (*path, name))
 

@@ -11,9 +11,9 @@ import msgspec
 from listenkey.base.errors import ConfigError
 from listenkey.config.check import problems_of
 from listenkey.config.convert import UnfitError, from_text, from_value
-from listenkey.config.fields import COMMAND_VARIABLES, NAME, PER_DIALECT, PREFIX, Field, all_fields
+from listenkey.config.fields import COMMAND_VARIABLES, NAME, PREFIX, Field, all_fields
 from listenkey.config.problem import Problem
-from listenkey.config.settings import DialectSettings, Settings
+from listenkey.config.settings import Settings
 
 Path_ = tuple[str, ...]
 _REFERENCE: Final = "`listenkey config doc` lists all settings"
@@ -170,7 +170,7 @@ def _read_environment(reading: _Reading, environ: Mapping[str, str]) -> None:
     for variable, text in sorted(environ.items()):
         if not variable.startswith(PREFIX) or variable in COMMAND_VARIABLES or not text:
             continue
-        path = known[variable].path if variable in known else _dialect_path(variable)
+        path = known[variable].path if variable in known else _path_of_named(variable)
         if path is None:
             # Not an error: an orchestrator that runs a service of this name sets variables of its own.
             remedy = _near_variable(variable, list(known))
@@ -191,11 +191,12 @@ def _near_variable(variable: str, known: list[str]) -> str:
     return f"did you mean {PREFIX}{close[0]}?" if close else _REFERENCE
 
 
-def _dialect_path(variable: str) -> Path_ | None:
+def _path_of_named(variable: str) -> Path_ | None:
     """`LISTENKEY_DIALECT_BINANCE_SPOT_ROOT` is `dialect.binance-spot.root`."""
-    rest = variable.removeprefix(f"{PREFIX}{PER_DIALECT.upper()}_")
-    for name in DialectSettings.__struct_fields__:
-        dialect = rest.removesuffix(f"_{name.upper()}")
-        if rest != variable and dialect not in (rest, ""):
-            return (PER_DIALECT, dialect.lower().replace("_", "-"), name)
+    for path in (field.path for field in all_fields() if NAME in field.path):
+        table, _, setting = path
+        rest = variable.removeprefix(f"{PREFIX}{table.upper()}_")
+        name = rest.removesuffix(f"_{setting.upper()}")
+        if rest != variable and name not in (rest, ""):
+            return (table, name.lower().replace("_", "-"), setting)
     return None

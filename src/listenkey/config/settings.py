@@ -49,19 +49,31 @@ class Streams(_Section, frozen=True):
     """How sockets are served."""
 
     resume: Annotated[
-        Literal["live"],
+        Literal["replay", "live"],
         says(
-            "Where a reopened venue socket begins: at the live tail.",
-            only="replay for venue sockets is not there yet; the native stream resumes by `since`",
+            "Where a reopened venue socket begins: `replay` a little before what its client surely had, "
+            "`live` at the tail, as at the venue. The native stream resumes by `since`."
         ),
-    ] = "live"
+    ] = "replay"
+    overlap_seconds: Annotated[
+        int, says("Journal time before the last confirmed event that a replay sends again.", ge=0, le=3600)
+    ] = 10
+    overlap_events: Annotated[int, says("Events that a replay sends again at least.", ge=0, le=100_000)] = 20
+    replay_seconds: Annotated[int, says("A replay leaves out what is older than this.", ge=1, le=604_800)] = (
+        120
+    )
+    replay_events: Annotated[int, says("A replay has no more events than this.", ge=1)] = 2000
+    consumer_by: Annotated[
+        Literal["api_key", "address"],
+        says("Who is told apart as a reader of a stream: API keys, or each address of an API key too."),
+    ] = "api_key"
     close: Annotated[
-        Literal["venue"],
+        Literal["holder", "venue"],
         says(
-            "What closing a shared listen key does: as at the venue, it ends the key for everyone.",
-            only="keys of one's own for each holder are not there yet",
+            "What closing a listen key does where the venue has one for an account: `holder` gives every "
+            "API key a string of its own and ends only that; `venue` ends the key for everyone."
         ),
-    ] = "venue"
+    ] = "holder"
     bad_key: Annotated[
         Literal["reject", "silent"],
         says(
@@ -81,6 +93,19 @@ class Streams(_Section, frozen=True):
     no_key_sockets_per_address: Annotated[
         int, says("Most sockets without a key that one address may hold open.", ge=1)
     ] = 64
+
+
+class StreamSettings(_Section, frozen=True):
+    """What is different for one stream; what is unset is as `[streams]` says. `close` may be set for the
+    stream that is named as its dialect."""
+
+    resume: Annotated[Literal["replay", "live"] | None, says("As `streams.resume`.")] = None
+    overlap_seconds: Annotated[int | None, says("As `streams.overlap_seconds`.")] = None
+    overlap_events: Annotated[int | None, says("As `streams.overlap_events`.")] = None
+    replay_seconds: Annotated[int | None, says("As `streams.replay_seconds`.")] = None
+    replay_events: Annotated[int | None, says("As `streams.replay_events`.")] = None
+    consumer_by: Annotated[Literal["api_key", "address"] | None, says("As `streams.consumer_by`.")] = None
+    close: Annotated[Literal["holder", "venue"] | None, says("As `streams.close`.")] = None
 
 
 class Heartbeat(_Section, frozen=True):
@@ -195,6 +220,7 @@ class Settings(_Section, frozen=True):
     http: Http = Http()
     dialects: Dialects = Dialects()
     dialect: dict[str, DialectSettings] = {}
+    stream: dict[str, StreamSettings] = {}
 
     def listeners(self) -> tuple[Listener, ...]:
         """The venue listeners, in order."""

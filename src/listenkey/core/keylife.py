@@ -30,6 +30,8 @@ class IssueRules(msgspec.Struct, frozen=True):
     policy: IssuePolicy
     lifetime: Micros
     max_live: int = 0
+    per_holder: bool = False
+    """Every holder has a key of its own; those of others do not matter."""
 
 
 class Issued(msgspec.Struct, frozen=True):
@@ -73,14 +75,22 @@ def move(key: ListenKey, event: KeyEvent, now: Micros, expires_at: Micros | None
     return msgspec.structs.replace(key, state=state, ended_at=now)
 
 
+def _extended(key: ListenKey, now: Micros, expires_at: Micros, user: str) -> ListenKey:
+    extended = move(key, "extend", now, expires_at)
+    assert extended is not None
+    return msgspec.structs.replace(extended, user=user)
+
+
 def create(live: list[ListenKey], fresh: ListenKey, rules: IssueRules, now: Micros) -> Issued | IssueRefused:
     """Decide a create. `live` holds the active keys of the same account, key space and scope, oldest first;
-    `fresh` is the key that would be new. Those of `live` whose time is up are ended on the way."""
+    `fresh` is the key that would be new. Where holders have keys of their own, only its holder's count. Those
+    of `live` whose time is up are ended on the way."""
     expired = tuple(_ended(key, "expire", now) for key in live if not is_live(key, now))
     valid = [key for key in live if is_live(key, now)]
+    if rules.per_holder:
+        valid = [key for key in valid if key.holder == fresh.holder]
     if rules.policy == "same_extended" and valid:
-        kept = move(valid[-1], "extend", now, now + rules.lifetime)
-        assert kept is not None
+        kept = _extended(valid[-1], now, now + rules.lifetime, fresh.user)
         return Issued(kept, is_new=False, ended=expired)
     if rules.policy == "refuse_over" and rules.max_live and len(valid) >= rules.max_live:
         return IssueRefused(ended=expired)
@@ -104,24 +114,26 @@ def _ended(key: ListenKey, event: KeyEvent, now: Micros) -> ListenKey:
     return ended
 
 
-def extend(key: ListenKey | None, lifetime: Micros, now: Micros) -> Changed | NotLive:
-    """Decide an extension. A key whose time is up expires here, and the extension has lost."""
-    return _change(key, "extend", now, now + lifetime)
+def extend(key: ListenKey | None, lifetime: Micros, now: Micros, user: str = "") -> Changed | NotLive:
+    """Decide an extension by an API key. A key whose time is up expires here, and the extension has lost."""
+    refused = _not_live(key, now)
+    if refused is not None or key is None:
+        return refused or NotLive()
+    return Changed(_extended(key, now, now + lifetime, user or key.user))
 
 
 def close(key: ListenKey | None, now: Micros) -> Changed | NotLive:
     """Decide a close. A key whose time is up expires here instead."""
-    return _change(key, "close", now, None)
+    refused = _not_live(key, now)
+    if refused is not None or key is None:
+        return refused or NotLive()
+    return Changed(_ended(key, "close", now))
 
 
-def _change(key: ListenKey | None, event: KeyEvent, now: Micros, expires_at: Micros | None) -> Changed | NotLive:
+def _not_live(key: ListenKey | None, now: Micros) -> NotLive | None:
     if key is None or key.state != "active":
         return NotLive()
-    if not is_live(key, now):
-        return NotLive(ended=_ended(key, "expire", now))
-    changed = move(key, event, now, expires_at)
-    assert changed is not None
-    return Changed(changed)
+    return None if is_live(key, now) else NotLive(ended=_ended(key, "expire", now))
 
 
 def expire(key: ListenKey, now: Micros) -> ListenKey | None:

@@ -53,6 +53,8 @@ class ListenKey(msgspec.Struct, frozen=True):
     expires_at: Micros
     """The key is valid up to and not including this moment."""
     ended_at: Micros = 0
+    user: str = ""
+    """Id of the API key that last created or extended it."""
 
 
 class StreamId(msgspec.Struct, frozen=True):

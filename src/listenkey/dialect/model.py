@@ -241,6 +241,9 @@ class Stream(_Model, frozen=True, kw_only=True):
     title: str
     topics: tuple[Topic, ...] = ()
     """When given, only events of subscribed topics are delivered."""
+    state_events: tuple[str, ...] = ()
+    """Event types that say how things are, so that the newest of a kind replaces those before it. All others
+    say what happened, and count each."""
 
 
 class Heartbeat(_Model, frozen=True, kw_only=True):
@@ -326,6 +329,9 @@ class Frames(_Model, frozen=True, kw_only=True):
     messages_per_second: int = 0
     """Incoming messages that a socket may send in a second; 0 means no bound."""
     names_per_socket: int = 1024
+    receipts: Literal["echo", "empty"] = "echo"
+    """What proves that a client took its frames: the exact echo of a Ping, or any Pong to an empty one, for
+    clients that a payload breaks."""
 
 
 class Dialect(_Model, frozen=True, kw_only=True):

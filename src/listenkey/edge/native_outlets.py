@@ -79,7 +79,7 @@ class NativeSocket(WebSocket):
     def message_received(self, message: str, now: Micros) -> None:
         """There is nothing to ask for here."""
 
-    def pong_received(self, now: Micros) -> None:
+    def pong_received(self, payload: bytes, now: Micros) -> None:
         """Nor is anything asked of the reader."""
 
     def subscription_ended(self, subscription: "Subscription", reason: "EndReason") -> None:

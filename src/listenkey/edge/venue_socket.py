@@ -28,6 +28,7 @@ from listenkey.core.session import (
     requested_names,
 )
 from listenkey.dialect.model import Control, Stream
+from listenkey.edge.receipts import SocketReceipts
 from listenkey.edge.websocket import Surroundings, WebSocket
 from listenkey.service.gateway import Gateway
 from listenkey.service.names import scoped_name
@@ -96,7 +97,7 @@ class VenueSockets:
 class VenueSocket(WebSocket):
     """One venue socket."""
 
-    __slots__ = ("_awaits_key", "_session", "_sockets")
+    __slots__ = ("_asking", "_awaits_key", "_receipts", "_session", "_sockets")
 
     def __init__(
         self, sockets: VenueSockets, session: Session, transport: asyncio.Transport, address: str
@@ -106,6 +107,9 @@ class VenueSocket(WebSocket):
         self._session = session
         self._awaits_key = session.awaits_key
         """Whether this socket is counted among those without a key."""
+        self._receipts: SocketReceipts | None = None
+        self._asking = False
+        """Whether this socket is to be woken to ask for a receipt."""
 
     def start(self, actions: Sequence[Action]) -> None:
         """The 101 is out: bind the names of the handshake, and let time run."""
@@ -122,6 +126,8 @@ class VenueSocket(WebSocket):
         request = control.parse_control(candidate.dialect, candidate.path, message)
         if isinstance(request, control.HeartbeatAnswer):
             session.alive()
+            if self._receipts is not None and request.id:
+                self._receipts.beat_answered(request.id)
             return
         too_fast = session.count_message(now)
         if too_fast:
@@ -153,13 +159,44 @@ class VenueSocket(WebSocket):
             case _:
                 return []
 
-    def pong_received(self, now: Micros) -> None:
-        """Any Pong is a sign of life, whatever it carries."""
+    def pong_received(self, payload: bytes, now: Micros) -> None:
+        """Any Pong is a sign of life, whatever it carries; the right one is a receipt as well."""
         self._session.alive()
+        if self._receipts is not None:
+            self._receipts.ponged(payload)
+            self._asking = False
+            self._plan_receipt()
 
     def woken(self, now: Micros) -> None:
-        """Heartbeat, or a deadline."""
-        self._do(self._session.wake(now))
+        """Heartbeat, a deadline, or time to ask for a receipt."""
+        actions = self._session.wake(now)
+        if self._asking:
+            self._asking = False
+            self._ask_for_receipt(now)
+        self._do(actions)
+
+    def flush(self) -> None:
+        """Give the transport what is queued, and see to it that events among it are confirmed."""
+        super().flush()
+        if not self._asking and not self._closing:
+            self._plan_receipt()
+
+    def _plan_receipt(self) -> None:
+        if self._receipts is None:
+            if all(each.reader is None for each in self.subscriptions):
+                return
+            streams = self._sockets.gateway.streams
+            self._receipts = SocketReceipts(self._candidate.dialect.frames.receipts, streams.confirm)
+        due = self._receipts.due_at(self.subscriptions)
+        if due is not None and not self._asking:
+            self._asking = True
+            self._shared.pacer.wake_at(self, min(self._session.wake_at(), due))
+
+    def _ask_for_receipt(self, now: Micros) -> None:
+        assert self._receipts is not None
+        due = self._receipts.due_at(self.subscriptions)
+        if due is not None and due <= now:
+            self.push(frames.ws_frame(self._receipts.ask(self.subscriptions, now), _PING))
 
     def subscription_ended(self, subscription: "Subscription", reason: "EndReason") -> None:
         """A key is over: the dialect's notices, then silence."""
@@ -190,8 +227,9 @@ class VenueSocket(WebSocket):
             self._awaits_key = False
             self._sockets.release_without_key(self.address)
         if not self._closing:
-            self.flush()
             self._shared.pacer.wake_at(self, self._session.wake_at())
+            self._asking = False
+            self.flush()
 
     def _do_one(self, action: Action) -> None:
         match action:
@@ -204,9 +242,7 @@ class VenueSocket(WebSocket):
                 for subscription in self.subscriptions:
                     subscription.variant = self._variant(subscription.name)
             case SetTopics():
-                events = self._topic_events()
-                for subscription in self.subscriptions:
-                    subscription.events = events
+                self._follow_topics()
             case Close():
                 self.close(action.kind)
             case Beat():
@@ -217,8 +253,30 @@ class VenueSocket(WebSocket):
     def _bind(self, bind: Bind) -> None:
         live = cast("LiveKey", bind.live)
         stream = scoped_name(bind.candidate.stream, live.key.scope)
-        events = self._topic_events() if self._has_topics else bind.events
-        self._sockets.gateway.streams.subscribe(self, live, stream, self._variant(live.string), events)
+        streams, variant = self._sockets.gateway.streams, self._variant(live.string)
+        if self._has_topics:
+            streams.hold(self, live, stream, variant)
+            self._follow_topics()
+        else:
+            streams.subscribe(self, live, stream, variant, bind.events)
+
+    def _follow_topics(self) -> None:
+        """Have one subscription for each topic of each key, so that every topic goes on where it was."""
+        streams, stream = self._sockets.gateway.streams, self._stream
+        if stream is None:
+            return
+        wanted = {topic.name for topic in stream.topics} & self._session.topics
+        for each in tuple(self.subscriptions):
+            if each.topic and each.topic not in wanted:
+                self._shared.cancel(each)
+        for held in [each for each in self.subscriptions if not each.topic and each.key is not None]:
+            there = {each.topic for each in self._subscriptions(held.name)}
+            dialect = self._candidate.dialect
+            for topic in stream.topics:
+                if topic.name in wanted - there and held.key is not None:
+                    live = LiveKey(held.key, dialect, held.name)
+                    events = frozenset((topic.event,))
+                    streams.subscribe(self, live, held.stream.stream, held.variant, events, topic.name)
 
     def _say(self, action: Acknowledge | TellNames | TellCombined | Fail) -> None:
         now = self._sockets.gateway.clock.now()
@@ -246,7 +304,10 @@ class VenueSocket(WebSocket):
         if heartbeat.kind == "protocol_ping":
             self.push(frames.ws_frame(b"%d" % to_millis(now), _PING))
         else:
-            text = control.render_heartbeat(heartbeat, os.urandom(16).hex(), now)
+            beat_id = os.urandom(16).hex()
+            if self._receipts is not None and heartbeat.kind == "json":
+                self._receipts.beat(beat_id, self.subscriptions)
+            text = control.render_heartbeat(heartbeat, beat_id, now)
             self.push(frames.encode_text(text, self._codec))
 
     def close(self, kind: str) -> None:
@@ -279,15 +340,6 @@ class VenueSocket(WebSocket):
     def _has_topics(self) -> bool:
         stream = self._stream
         return stream is not None and bool(stream.topics)
-
-    def _topic_events(self) -> frozenset[str]:
-        stream = self._stream
-        wanted = self._session.topics
-        return (
-            frozenset(topic.event for topic in stream.topics if topic.name in wanted)
-            if stream
-            else frozenset()
-        )
 
     def _variant(self, name: str) -> frames.Variant:
         stream = self._stream

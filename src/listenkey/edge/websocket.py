@@ -123,7 +123,7 @@ class WebSocket(asyncio.Protocol):
         """A whole message; one that came in a binary frame was UTF-8."""
         raise NotImplementedError
 
-    def pong_received(self, now: Micros) -> None:
+    def pong_received(self, payload: bytes, now: Micros) -> None:
         """A Pong, asked for or not."""
         raise NotImplementedError
 
@@ -228,7 +228,7 @@ class WebSocket(asyncio.Protocol):
                 message, self._message = self._message, None
                 self._take(message, now)
         elif frame.opcode is PONG:
-            self.pong_received(now)
+            self.pong_received(bytes(frame.data), now)
 
     def _take(self, message: bytes | bytearray | memoryview, now: Micros) -> None:
         try:

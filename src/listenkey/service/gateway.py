@@ -15,8 +15,9 @@ from listenkey.service.accounts import Accounts, Tokens
 from listenkey.service.calls import VenueCalls
 from listenkey.service.clock import ServiceClock
 from listenkey.service.connections import Connections
+from listenkey.service.consumers import Consumers, DeliveryRules
 from listenkey.service.credentials import Credentials
-from listenkey.service.keys import Keys
+from listenkey.service.keys import ClosePolicy, Keys
 from listenkey.service.limits import Limiter, Mode
 from listenkey.service.metrics import Metrics, MetricsPage
 from listenkey.service.names import StreamNames
@@ -40,6 +41,9 @@ class GatewayOptions(msgspec.Struct, frozen=True, kw_only=True):
     max_event_bytes: int = 1 << 20
     retention: Micros = 7 * DAY
     max_events: int = 1_000_000
+    delivery: DeliveryRules = DeliveryRules()
+    close: dict[str, ClosePolicy] = {}
+    """By dialect, what closing a shared key does; `holder` where it is not said."""
 
 
 class _Relay:
@@ -71,9 +75,12 @@ class Gateway:
         self.metrics = Metrics()
         self.names = StreamNames(dialects)
         self.connections = Connections()
-        self.streams = relay.streams = Streams(store, self.clock, dialects, self.metrics)
+        self.consumers = Consumers(store, self.clock, self.metrics, options.delivery)
+        self.streams = relay.streams = Streams(store, self.clock, dialects, self.metrics, self.consumers)
         self.credentials = Credentials(store, vault)
-        self.keys = Keys(store, self.clock, vault, dialects, self.metrics)
+        self.keys = Keys(
+            store, self.clock, vault, dialects, self.metrics, self.names, self.consumers, options.close
+        )
         self.limiter = Limiter(store, self.metrics, options.limits)
         self.calls = VenueCalls(
             self.clock, self.keys, self.credentials, self.limiter, self.metrics, options.symbols
@@ -106,6 +113,7 @@ class Gateway:
         await self.keys.expire_due()
         self._tasks = [
             asyncio.create_task(self.keys.keep_expiring()),
+            asyncio.create_task(self.consumers.keep_going()),
             asyncio.create_task(_repeat(_SWEEP_EVERY, self._sweep)),
             asyncio.create_task(_repeat(_TRIM_EVERY, self._trim)),
         ]
@@ -142,6 +150,7 @@ class Gateway:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.streams.stop()
+        await self.consumers.keep()
         await self._store.close()
 
 

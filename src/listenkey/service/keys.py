@@ -3,7 +3,8 @@
 import asyncio
 import os
 from asyncio import Future
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Literal
 
 import msgspec
 import structlog
@@ -11,14 +12,19 @@ import structlog
 from listenkey.base.clock import SECOND, Micros
 from listenkey.base.errors import Refused, StoreError
 from listenkey.core.clock import GRACE, Jump
+from listenkey.core.consumer import ConsumerId
 from listenkey.core.keylife import IssueRefused, IssueRules, NotLive
 from listenkey.core.records import ApiKey, ListenKey
 from listenkey.dialect.model import Dialect
 from listenkey.service.clock import ServiceClock
+from listenkey.service.consumers import Consumers
 from listenkey.service.metrics import Metrics
+from listenkey.service.names import StreamNames
 from listenkey.service.vault import MASTER_VERSION, Vault, digest_of
 from listenkey.store.base import KeyRequest, NewKey, Store
 
+ClosePolicy = Literal["holder", "venue"]
+"""What closing a shared key does: it ends the caller's own string, or the key of all."""
 _NONCE_BYTES = 16
 _EXPIRY_BATCH = 500
 _LONGEST_NAP: Micros = SECOND
@@ -36,19 +42,39 @@ class Keys:
     """The life of listen keys, as venues' callers and administrators drive it."""
 
     def __init__(
-        self, store: Store, clock: ServiceClock, vault: Vault, dialects: dict[str, Dialect], metrics: Metrics
+        self,
+        store: Store,
+        clock: ServiceClock,
+        vault: Vault,
+        dialects: dict[str, Dialect],
+        metrics: Metrics,
+        names: StreamNames,
+        consumers: Consumers,
+        close: Mapping[str, ClosePolicy],
     ) -> None:
+        """`close`: by dialect, what closing a shared key does; `holder` where it is not said."""
         self._store = store
         self._clock = clock
         self._vault = vault
         self._dialects = dialects
         self._metrics = metrics
+        self._names = names
+        self._consumers = consumers
+        self._close = close
         self._last_id = store.read_last_key_id()
         clock.when_jumped(self.give_grace)
 
     def _held(self, key: ListenKey) -> Held:
         space = self._dialects[key.key_space].key_space
         return Held(key, self._vault.key_string(key, space.alphabet, space.length))
+
+    def _per_holder(self, dialect: Dialect) -> bool:
+        """Whether each holder has a key string of its own, where the venue gives an account one key."""
+        shared = dialect.key_space.issue == "same_extended"
+        return shared and self._close.get(dialect.name, "holder") == "holder"
+
+    def _readers(self, dialect: Dialect, scope: str, api_key: ApiKey) -> tuple[ConsumerId, ...]:
+        return self._consumers.ids_of(api_key.account_id, self._names.of_space(dialect, scope), api_key.id)
 
     async def create(self, dialect: Dialect, scope: str, api_key: ApiKey, now: Micros) -> Held | None:
         """A key for the caller, new or as the issue policy says; None where as many live as may."""
@@ -68,11 +94,13 @@ class Keys:
             state="active",
             created_at=now,
             expires_at=now + lifetime,
+            user=api_key.id,
         )
         string = self._vault.key_string(blank, space.alphabet, space.length)
         fresh = msgspec.structs.replace(blank, digest=digest_of(string))
-        rules = IssueRules(space.issue, lifetime, space.max_live)
-        outcome = await self._store.create_key(NewKey(fresh, rules, api_key.id, now))
+        rules = IssueRules(space.issue, lifetime, space.max_live, self._per_holder(dialect))
+        readers = self._readers(dialect, scope, api_key)
+        outcome = await self._store.create_key(NewKey(fresh, rules, api_key.id, now, readers))
         if isinstance(outcome, IssueRefused):
             return None
         return Held(outcome.key, string) if outcome.is_new else self._held(outcome.key)
@@ -82,12 +110,15 @@ class Keys:
     ) -> KeyRequest | None:
         """What to ask of the store; None where a plain look already shows that there is no such key."""
         digest = None if string is None else digest_of(string)
+        holder = api_key.id if self._per_holder(dialect) else ""
         if digest is not None:
             key = self._store.find_key(digest)
             if key is None or key.state != "active" or key.account_id != api_key.account_id:
                 return None
         lifetime = dialect.key_space.lifetime_s * SECOND
-        return KeyRequest(api_key.account_id, dialect.name, scope, digest, lifetime, api_key.id, now)
+        readers = self._readers(dialect, scope, api_key)
+        account_id, space = api_key.account_id, dialect.name
+        return KeyRequest(account_id, space, scope, digest, lifetime, api_key.id, now, holder, readers)
 
     async def extend(
         self, dialect: Dialect, scope: str, string: str | None, api_key: ApiKey, now: Micros

@@ -15,6 +15,8 @@ COUNTERS = {
     "events_sent": "Events queued to sockets",
     "events_repeated": "Events published again under an id that was there",
     "events_refused": "Lines of a publish that were refused",
+    "events_replayed": "Events sent again to sockets that came back, or late to those that were away",
+    "events_passed_over": "Events that a socket was not given because they lay beyond the bounds of a replay",
     "sockets_opened": "Sockets opened",
     "sockets_slow": "Sockets closed because their peer took too little",
     "sockets_unanswered": "Sockets closed because heartbeats went unanswered",
@@ -32,6 +34,8 @@ class Metrics:
         self.events_sent = 0
         self.events_repeated = 0
         self.events_refused = 0
+        self.events_replayed = 0
+        self.events_passed_over = 0
         self.sockets_opened = 0
         self.sockets_slow = 0
         self.sockets_unanswered = 0

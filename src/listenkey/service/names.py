@@ -32,10 +32,13 @@ class StreamNames:
         """Every stream there is, those of a symbol with this one."""
         return [*self._plain, *(f"{base}:{symbol}" for base in self._scoped)]
 
+    def of_space(self, dialect: Dialect, scope: str) -> tuple[str, ...]:
+        """The streams that a key of this key space and scope opens."""
+        return tuple(scoped_name(stream.name, scope) for stream in dialect.streams)
+
     def of_key(self, key: ListenKey) -> tuple[str, ...]:
         """The streams that a key opens."""
-        dialect = self._dialects[key.key_space]
-        return tuple(scoped_name(stream.name, key.scope) for stream in dialect.streams)
+        return self.of_space(self._dialects[key.key_space], key.scope)
 
 
 def scoped_name(stream: str, scope: str) -> str:

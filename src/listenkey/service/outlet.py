@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Literal, Protocol
 
 from listenkey.base.clock import Micros
+from listenkey.core.consumer import Reader
 from listenkey.core.position import Gap
 from listenkey.core.records import ListenKey, StreamId
 from listenkey.wire.frames import Variant
@@ -59,7 +60,9 @@ class Subscription:
         "next",
         "on_gap",
         "outlet",
+        "reader",
         "stream",
+        "topic",
         "variant",
     )
 
@@ -76,6 +79,8 @@ class Subscription:
         api_key_id: str = "",
         events: frozenset[str] | None = None,
         on_gap: Callable[[Gap], None] | None = None,
+        reader: Reader | None = None,
+        topic: str = "",
     ) -> None:
         self.outlet = outlet
         self.stream = stream
@@ -87,5 +92,7 @@ class Subscription:
         self.api_key_id = api_key_id
         self.events = events
         self.on_gap = on_gap
+        self.reader = reader
+        self.topic = topic
         self.live = False
         self.cancelled = False

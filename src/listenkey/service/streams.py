@@ -18,6 +18,7 @@ from listenkey.core.position import Gap, Position, Resumption
 from listenkey.core.records import Event, ListenKey, StreamId
 from listenkey.dialect.model import Dialect
 from listenkey.service.clock import ServiceClock
+from listenkey.service.consumers import Consumers
 from listenkey.service.metrics import Metrics
 from listenkey.service.outlet import EndReason, Outlet, Subscription
 from listenkey.service.vault import digest_of
@@ -42,9 +43,15 @@ class Streams:
     """The hub. Everything here runs on the event loop's thread."""
 
     def __init__(
-        self, store: Store, clock: ServiceClock, dialects: dict[str, Dialect], metrics: Metrics
+        self,
+        store: Store,
+        clock: ServiceClock,
+        dialects: dict[str, Dialect],
+        metrics: Metrics,
+        consumers: Consumers,
     ) -> None:
         self._store = store
+        self._consumers = consumers
         self._clock = clock
         self._dialects = dialects
         self._metrics = metrics
@@ -74,8 +81,37 @@ class Streams:
         stream: str,
         variant: Variant,
         events: frozenset[str] | None = None,
+        topic: str = "",
     ) -> Subscription:
-        """Send a stream's events to an outlet from now on."""
+        """Send a stream's events to a venue's socket: from where its consumer was, where the stream is
+        replayed, then from now on. `topic`: the one that the events are of, where the stream has topics."""
+        stream_id = StreamId(live.key.account_id, stream)
+        view = self._store.read_journal(stream_id)
+        assert view is not None
+        opened = self._consumers.open(live.key, stream_id, topic, outlet.address)
+        after = view.head if opened is None else opened[0].after
+        subscription = Subscription(
+            outlet,
+            stream_id,
+            variant,
+            epoch=view.epoch,
+            next_offset=after + 1,
+            name=live.string,
+            key=live.key,
+            events=events,
+            reader=None if opened is None else opened[1],
+            topic=topic,
+        )
+        self._register(subscription)
+        if after == view.head:
+            self._go_live(subscription)
+        else:
+            self._metrics.events_replayed += view.head - after
+            self._start_feed(subscription, Resumption(view.epoch, after))
+        return subscription
+
+    def hold(self, outlet: Outlet, live: LiveKey, stream: str, variant: Variant) -> Subscription:
+        """Keep a key on a socket that is given no events for it yet, so that the socket hears of its end."""
         stream_id = StreamId(live.key.account_id, stream)
         view = self._store.read_journal(stream_id)
         assert view is not None
@@ -87,10 +123,9 @@ class Streams:
             next_offset=view.head + 1,
             name=live.string,
             key=live.key,
-            events=events,
+            events=frozenset(),
         )
         self._register(subscription)
-        self._go_live(subscription)
         return subscription
 
     def subscribe_from(
@@ -136,10 +171,17 @@ class Streams:
         subscription.cancelled = True
         self._go_dark(subscription)
         subscription.outlet.subscriptions.remove(subscription)
+        if subscription.reader is not None:
+            self._consumers.end(subscription.reader)
         if subscription.key is not None:
             _discard(self._by_key, subscription.key.id, subscription)
         if subscription.api_key_id:
             _discard(self._by_api_key, subscription.api_key_id, subscription)
+
+    def confirm(self, subscription: Subscription, offset: int) -> None:
+        """The socket surely has all of the subscription up to `offset`."""
+        if subscription.reader is not None and not subscription.cancelled:
+            self._consumers.confirm(subscription.reader, offset)
 
     # Live delivery ---------------------------------------------------------------------------------
 
@@ -223,7 +265,7 @@ class Streams:
         part: Resumption | None = resumption
         while part is not None and not subscription.cancelled:
             for gap in part.gaps:
-                _tell_gap(subscription, gap)
+                self._tell_gap(subscription, gap)
             subscription.epoch, subscription.next = part.epoch, part.after + 1
             await self._read_to_end(subscription)
             part = part.then
@@ -257,7 +299,7 @@ class Streams:
     def _skip_to(self, subscription: Subscription, oldest: int) -> None:
         """Where the journal has forgotten what would be next, say so."""
         if oldest > subscription.next:
-            _tell_gap(subscription, Gap(subscription.epoch, subscription.next, oldest - 1, "retention"))
+            self._tell_gap(subscription, Gap(subscription.epoch, subscription.next, oldest - 1, "retention"))
             subscription.next = oldest
 
     async def _send_history(self, subscription: Subscription, events: Sequence[Event]) -> None:
@@ -279,6 +321,21 @@ class Streams:
                     self._metrics.events_sent += 1
                     waiting += len(data)
         outlet.flush()
+
+    def _tell_gap(self, subscription: Subscription, gap: Gap) -> None:
+        """Native readers are told; for those that know only the venue's protocol, log and metrics are."""
+        if subscription.on_gap is not None:
+            subscription.on_gap(gap)
+        elif gap.last is not None:
+            self._metrics.events_passed_over += gap.last - gap.first + 1
+            _log.warning(
+                "events_passed_over",
+                stream=subscription.stream.stream,
+                epoch=gap.epoch,
+                first=gap.first,
+                last=gap.last,
+                reason=gap.reason,
+            )
 
     def position(self, subscription: Subscription) -> Position | None:
         """Up to where the outlet surely has been given everything; None where that cannot be said now."""
@@ -322,11 +379,6 @@ class Streams:
         for task in tuple(self._feeds):
             task.cancel()
         await asyncio.gather(*self._feeds, return_exceptions=True)
-
-
-def _tell_gap(subscription: Subscription, gap: Gap) -> None:
-    if subscription.on_gap is not None:
-        subscription.on_gap(gap)
 
 
 def _discard(index: dict[_K, set[Subscription]], key: _K, subscription: Subscription) -> None:

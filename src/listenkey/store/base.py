@@ -5,7 +5,7 @@ are those of `core`, taken inside the store's transaction. `read_…` and `find_
 what is committed; they may be called from the event loop's thread only, and take microseconds.
 
 Before a future is done, the `Observer` has been told of the commit, in commit order, on the event loop's
-thread. """
+thread."""
 
 from asyncio import Future
 from collections.abc import Iterator, Sequence
@@ -14,6 +14,7 @@ from typing import Protocol
 import msgspec
 
 from listenkey.base.clock import Micros
+from listenkey.core.consumer import ConsumerId, Cursor
 from listenkey.core.keylife import Changed, EndCause, Issued, IssueRefused, IssueRules, NotLive
 from listenkey.core.position import JournalView
 from listenkey.core.records import Account, ApiKey, Ban, Event, ListenKey, StreamId, Token
@@ -33,10 +34,13 @@ class NewKey(msgspec.Struct, frozen=True):
     rules: IssueRules
     api_key_id: str
     now: Micros
+    consumers: tuple[ConsumerId, ...] = ()
+    """Those who read by the key from now on; who is new begins at the head."""
 
 
 class KeyRequest(msgspec.Struct, frozen=True):
-    """An extend or close. Without `digest` the account's newest live key of the space and scope is meant."""
+    """An extend or close. Without `digest` the account's newest live key of the space and scope is meant,
+    with `holder` only one that this API key holds."""
 
     account_id: int
     key_space: str
@@ -45,6 +49,8 @@ class KeyRequest(msgspec.Struct, frozen=True):
     lifetime: Micros
     api_key_id: str
     now: Micros
+    holder: str = ""
+    consumers: tuple[ConsumerId, ...] = ()
 
 
 class Submission(msgspec.Struct, frozen=True):
@@ -220,6 +226,17 @@ class Store(Protocol):
         """Forget events older than `older_than`, and those of a journal beyond its newest `max_events`; how
         many. Heads and epochs stay. An event's id is known as long as the event, and for 24 h at least. Also
         forgets what went with removed accounts, and keys and bans that were over 30 days ago."""
+        ...
+
+    # Consumers ------------------------------------------------------------------------------------
+
+    def find_cursor(self, consumer: ConsumerId) -> Cursor | None:
+        """Where a consumer was by the last commit; of a topic that has no cursor yet, where the consumer
+        began."""
+        ...
+
+    def put_cursors(self, cursors: Sequence[tuple[ConsumerId, Cursor]], now: Micros) -> "Future[None]":
+        """Keep where consumers are. Cursors of API keys that are gone are dropped."""
         ...
 
     # Limits ---------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ def _show_subscription(subscription: Subscription, outlet: Outlet) -> dict[str, 
     account = key.account if key is not None else getattr(outlet, "account", "")
     return {
         "account": account, "stream": subscription.stream.stream, "offset": subscription.next - 1,
-        "confirmed": None,
+        "confirmed": None if subscription.reader is None else subscription.reader.confirmed,
     }  # fmt: skip
 
 

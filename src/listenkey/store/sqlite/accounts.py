@@ -9,7 +9,7 @@ from listenkey.base.clock import Micros
 from listenkey.base.errors import Refused
 from listenkey.core.records import Account, ApiKey
 from listenkey.store.base import EndedKey
-from listenkey.store.sqlite import keys
+from listenkey.store.sqlite import consumers, keys
 from listenkey.store.sqlite.database import Database, Value
 from listenkey.store.sqlite.transaction import Transaction
 
@@ -51,6 +51,7 @@ def remove(tx: Transaction, name: str, now: Micros) -> list[EndedKey]:
         tx, keys.select(tx.db, "WHERE k.state = 'active' AND k.account = ? ORDER BY k.id", own), now
     )
     tx.db.execute("DELETE FROM api_key WHERE account = ?", own)
+    tx.db.execute("DELETE FROM consumer WHERE account = ?", own)
     tx.db.execute("UPDATE account SET removed_at = ? WHERE id = ?", (now, account.id))
     tx.db.execute("UPDATE journal SET state = 'gone' WHERE account = ?", own)
     tx.removed.add(account.id)
@@ -106,6 +107,7 @@ def revoke_api_key(tx: Transaction, api_key_id: str, now: Micros) -> int:
         (api_key_id,),
     )
     tx.db.execute("DELETE FROM key_user WHERE api_key = ?", (api_key_id,))
+    consumers.remove_holder(tx, int(removed[0][0]), api_key_id)
     keys.revoke(tx, held, now)
     return int(removed[0][0])
 

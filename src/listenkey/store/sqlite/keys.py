@@ -19,7 +19,7 @@ from listenkey.store.sqlite.transaction import Transaction
 
 _SELECT: Final = (
     "SELECT k.id, k.account, a.name, k.key_space, k.scope, k.holder, k.nonce, k.master_version, k.digest,"
-    " k.state, k.created_at, k.expires_at, k.ended_at"
+    " k.state, k.created_at, k.expires_at, k.ended_at, k.user"
     " FROM listen_key k {index} CROSS JOIN account a ON a.id = k.account "
 )
 _KEY: Final = _SELECT.format(index="")
@@ -86,7 +86,7 @@ def extend(tx: Transaction, request: KeyRequest) -> Changed | NotLive:
     """Move a key's expiry."""
     key = _find_asked(tx, request)
     is_user = _is_user(tx, request, key)
-    outcome = keylife.extend(key, request.lifetime, request.now)
+    outcome = keylife.extend(key, request.lifetime, request.now, request.api_key_id)
     if isinstance(outcome, NotLive):
         _end(tx, () if outcome.ended is None else (outcome.ended,))
         return outcome
@@ -166,26 +166,32 @@ def _find_asked(tx: Transaction, request: KeyRequest) -> ListenKey | None:
     space = (request.account_id, request.key_space, request.scope)
     if request.digest is not None:
         found = find_by_digest(tx.db, request.digest)
-        return found if found and (found.account_id, found.key_space, found.scope) == space else None
+        if found is None or (found.account_id, found.key_space, found.scope) != space:
+            return None
+        return found if request.holder in {"", found.holder} else None
     active = select(
         tx.db,
         "WHERE k.state = 'active' AND k.account = ? AND k.key_space = ? AND k.scope = ? ORDER BY k.id DESC",
         space,
     )
+    if request.holder:
+        active = [key for key in active if key.holder == request.holder]
     live = [key for key in active if keylife.is_live(key, request.now)]
     return next(iter(live or active), None)
 
 
 def _insert(tx: Transaction, key: ListenKey) -> None:
     tx.db.execute(
-        "INSERT INTO listen_key VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO listen_key VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (key.id, key.account_id, *msgspec.structs.astuple(key)[3:], key.expires_at),
     )
     tx.count(key.state, 1)
 
 
 def _move_expiry(tx: Transaction, key: ListenKey, before: Micros) -> None:
-    tx.db.execute("UPDATE listen_key SET expires_at = ? WHERE id = ?", (key.expires_at, key.id))
+    tx.db.execute(
+        "UPDATE listen_key SET expires_at = ?, user = ? WHERE id = ?", (key.expires_at, key.user, key.id)
+    )
     if key.expires_at < before:
         tx.db.execute("UPDATE listen_key SET due_at = min(due_at, expires_at) WHERE id = ?", (key.id,))
 

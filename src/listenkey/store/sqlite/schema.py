@@ -39,7 +39,7 @@ CREATE TABLE listen_key(
     id INTEGER PRIMARY KEY, account INTEGER NOT NULL, key_space TEXT NOT NULL, scope TEXT NOT NULL,
     holder TEXT NOT NULL, nonce BLOB NOT NULL, master_version INTEGER NOT NULL, digest BLOB NOT NULL UNIQUE,
     state TEXT NOT NULL, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, ended_at INTEGER NOT NULL,
-    due_at INTEGER NOT NULL
+    user TEXT NOT NULL, due_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX listen_key_active ON listen_key(account, key_space, scope) WHERE state = 'active';
 CREATE INDEX listen_key_due ON listen_key(due_at) WHERE state = 'active';
@@ -50,6 +50,13 @@ CREATE INDEX listen_key_space ON listen_key(key_space);
 -- Which API keys created or extended a live key.
 CREATE TABLE key_user(key INTEGER, api_key TEXT, PRIMARY KEY(key, api_key)) STRICT, WITHOUT ROWID;
 CREATE INDEX key_user_api_key ON key_user(api_key);
+
+-- Where the readers by listen keys are. Without a topic: where one began, and how far it is on streams
+-- without topics.
+CREATE TABLE consumer(
+    account INTEGER, stream TEXT, holder TEXT, topic TEXT, epoch TEXT NOT NULL, begin INTEGER NOT NULL,
+    confirmed INTEGER NOT NULL, PRIMARY KEY(account, stream, holder, topic)
+) STRICT, WITHOUT ROWID;
 
 -- One epoch of one journal. `state` is current, past, or gone with its account. `head` is the last offset
 -- that `log_run` knows; `oldest` the lowest that may be read; rows below `swept` are deleted, or will be by

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from listenkey.base.clock import Micros
 from listenkey.base.errors import StoreError
+from listenkey.core.consumer import ConsumerId, Cursor
 from listenkey.core.keylife import Changed, Issued, IssueRefused, NotLive
 from listenkey.core.position import JournalView
 from listenkey.core.records import Account, ApiKey, Ban, Event, ListenKey, StreamId, Token
@@ -22,11 +23,12 @@ from listenkey.store.base import (
     Reservation,
     Submission,
 )
-from listenkey.store.sqlite import accounts, keys, small
+from listenkey.store.sqlite import accounts, consumers, keys, small
 from listenkey.store.sqlite.append import append, refuse_all
 from listenkey.store.sqlite.backup import write_backup
 from listenkey.store.sqlite.checkpoint import Checkpointer
 from listenkey.store.sqlite.database import Reader
+from listenkey.store.sqlite.journal import Journal
 from listenkey.store.sqlite.lock import FolderLock
 from listenkey.store.sqlite.reading import Journals
 from listenkey.store.sqlite.transaction import Memory, Transaction, tell
@@ -190,11 +192,31 @@ class SqliteStore:
 
     def create_key(self, request: NewKey) -> "Future[Issued | IssueRefused]":
         """`core.keylife.create`, committed."""
-        return self._submit(lambda tx: keys.create(tx, request), request.now)
+        readers = self._with_journals(request.consumers)
+
+        def run(tx: Transaction) -> Issued | IssueRefused:
+            outcome = keys.create(tx, request)
+            if isinstance(outcome, Issued):
+                consumers.ensure(tx, readers)
+            return outcome
+
+        return self._submit(run, request.now)
 
     def extend_key(self, request: KeyRequest) -> "Future[Changed | NotLive]":
         """`core.keylife.extend`, committed."""
-        return self._submit(lambda tx: keys.extend(tx, request), request.now)
+        readers = self._with_journals(request.consumers)
+
+        def run(tx: Transaction) -> Changed | NotLive:
+            outcome = keys.extend(tx, request)
+            if isinstance(outcome, Changed):
+                consumers.ensure(tx, readers)
+            return outcome
+
+        return self._submit(run, request.now)
+
+    def _with_journals(self, wanted: Sequence[ConsumerId]) -> list[tuple[ConsumerId, Journal]]:
+        found = ((consumer, self._journals.find(consumer.account_id, consumer.stream)) for consumer in wanted)
+        return [(consumer, journal) for consumer, journal in found if journal is not None]
 
     def close_key(self, request: KeyRequest) -> "Future[Changed | NotLive]":
         """`core.keylife.close`, committed."""
@@ -277,6 +299,16 @@ class SqliteStore:
     def trim_journals(self, older_than: Micros, max_events: int, now: Micros) -> "Future[int]":
         """Forget events that are too old or too many."""
         return self._send(trim_slices(self._memory, self._journals, older_than, max_events, now), now)
+
+    # Consumers ------------------------------------------------------------------------------------
+
+    def find_cursor(self, consumer: ConsumerId) -> Cursor | None:
+        """Where a consumer was by the last commit."""
+        return consumers.find(self._db, consumer)
+
+    def put_cursors(self, cursors: Sequence[tuple[ConsumerId, Cursor]], now: Micros) -> "Future[None]":
+        """Keep where consumers are."""
+        return self._submit(lambda tx: consumers.put(tx, cursors), now)
 
     # Limits ---------------------------------------------------------------------------------------
 
