@@ -138,8 +138,6 @@ def test_a_bad_variable_is_named(variable, text, line):
 @pytest.mark.parametrize(
     "text,path,allowed",
     [
-        ('[streams]\nresume = "replay"', "streams.resume", "live"),
-        ('[streams]\nclose = "holder"', "streams.close", "venue"),
         ('era = "2026-01-01"', "era", "all"),
     ],
 )

@@ -12,6 +12,7 @@ from typing import Any, Self
 import httpx
 import websockets
 
+from listenkey.app.delivery import configured_close, configured_delivery
 from listenkey.base.clock import SECOND
 from listenkey.config import Admin, Settings
 from listenkey.dialect.registry import load_dialects
@@ -46,7 +47,12 @@ class Gate:
 
     async def __aenter__(self) -> Self:
         store = open_sqlite(Path(self.settings.data), durability="relaxed")
-        options = GatewayOptions(limits="off", max_event_bytes=self.settings.http.event_bytes)
+        options = GatewayOptions(
+            limits="off",
+            max_event_bytes=self.settings.http.event_bytes,
+            delivery=configured_delivery(self.settings, DIALECTS),
+            close=configured_close(self.settings, DIALECTS),
+        )
         self.gateway = Gateway(store, self.clock, Vault(b"a master secret to test with"), DIALECTS, options)
         await self.gateway.start()
         self._exit.push_async_callback(self.gateway.stop)

@@ -356,15 +356,17 @@ class TestBingx:
             assert await mute.closed() == (1006, "")
 
     async def test_spot_topics_are_subscribed_acknowledged_and_wrapped(self, gate):
-        """Nothing before `sub`; then executionReport wrapped and ACCOUNT_UPDATE bare; after `unsub`
-        nothing."""
+        """Nothing before `sub`; then what came since the key, executionReport wrapped and ACCOUNT_UPDATE bare;
+        after `unsub` nothing."""
         key = await gate.listen_key(await gate.api_key(), BINGX)
         socket = await gate.dial(f"/market?listenKey={key}")
         await gate.publish(FILL, ACCOUNT, stream="bingx-spot")
         await socket.silent()
-        for topic in ("spot.executionReport", "ACCOUNT_UPDATE"):
+        wrapped = {"code": 0, "dataType": "spot.executionReport", "data": FILL}
+        for topic, first in (("spot.executionReport", wrapped), ("ACCOUNT_UPDATE", ACCOUNT)):
             ack = await socket.ask({"id": "one", "reqType": "sub", "dataType": topic})
             assert (ack["code"], ack["id"]) == (0, "one")
+            assert await socket.json() == first
         await gate.publish(FILL, ACCOUNT, stream="bingx-spot")
         assert await socket.json() == {"code": 0, "dataType": "spot.executionReport", "data": FILL}
         assert await socket.json() == ACCOUNT

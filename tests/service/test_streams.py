@@ -7,6 +7,7 @@ from listenkey.base.clock import HOUR, SECOND
 from listenkey.base.errors import StoreError
 from listenkey.core.position import Gap, Position, Resumption
 from listenkey.core.records import Event, StreamId
+from listenkey.service.consumers import Delivery, DeliveryRules
 from listenkey.wire.frames import raw
 from tests.service.house import AS_FRAMES, BINGX, HOME, ISOLATED, SPOT, USDM, Watcher
 
@@ -24,8 +25,9 @@ def numbers(watcher):
 # Live --------------------------------------------------------------------------------------------------
 
 
-async def test_a_socket_hears_what_is_published_from_then_on(house):
+async def test_a_socket_hears_what_is_published_from_then_on(make_house):
     """I3: in order, from the moment it opened, every event once."""
+    house = await make_house(delivery=DeliveryRules(Delivery(resume="live")))
     api_key = await house.account()
     string = await house.create(USDM, api_key)
     await house.publish("alice", "binance-usdm", *numbered(0, 3))
@@ -258,8 +260,9 @@ async def test_an_account_made_again_starts_with_nothing(house):
 # Who may open ------------------------------------------------------------------------------------------
 
 
-async def test_a_socket_s_address_has_to_pass_one_of_the_lists(house):
+async def test_a_socket_s_address_has_to_pass_one_of_the_lists(make_house):
     """A key made from home opens at home; once another API key extended it, also where that one may."""
+    house = await make_house(close={"binance-usdm": "venue"})
     await house.gateway.accounts.add("alice")
     home = await house.api_key("alice", ip_allow=(HOME,))
     away = await house.api_key("alice", ip_allow=(AWAY,))
@@ -302,8 +305,9 @@ async def test_revoking_closes_before_the_answer(house):
     assert (await house.call("POST", USDM, alice)).code == -2015
 
 
-async def test_a_shared_key_outlives_one_of_its_users(house):
+async def test_a_shared_key_outlives_one_of_its_users(make_house):
     """What another API key also uses stays open for whom that one lets in, and ends for the others."""
+    house = await make_house(close={"binance-usdm": "venue"})
     await house.gateway.accounts.add("alice")
     home = await house.api_key("alice", ip_allow=(HOME,))
     away = await house.api_key("alice", ip_allow=(AWAY,))

@@ -11,7 +11,8 @@ from typing import Any
 from listenkey.base.clock import DAY, MINUTE, SECOND
 from listenkey.core.position import Position
 from listenkey.service.accounts import ShownOnce
-from tests.service.house import BINGX, ISOLATED, SPOT, USDM, Answer, House
+from listenkey.service.consumers import Delivery, DeliveryRules
+from tests.service.house import BINGX, DIALECTS, ISOLATED, SPOT, USDM, Answer, House
 from tests.world.inspector import Inspector, Reader, Socket, differences
 from tests.world.model import LIFETIME, Model, Stream
 
@@ -65,7 +66,12 @@ class Life(Inspector):
     def __init__(self, seed: int, folder: Path) -> None:
         self.random = Random(seed)
         self.relaxed = self.random.random() < 0.25
-        self.house = House(folder / "house", durability="relaxed" if self.relaxed else "full")
+        self.house = House(
+            folder / "house",
+            durability="relaxed" if self.relaxed else "full",
+            delivery=DeliveryRules(Delivery(resume="live")),
+            close=dict.fromkeys(DIALECTS, "venue"),
+        )
         self.model = Model()
         self.bots: list[Bot] = []
         self.strings = {}
