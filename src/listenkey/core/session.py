@@ -146,6 +146,7 @@ class Session:
     __slots__ = (
         "_active",
         "_candidates",
+        "_carries_data",
         "_combined",
         "_count",
         "_counted_since",
@@ -163,6 +164,7 @@ class Session:
         self, candidates: Sequence[Candidate], policy: Policy, resolve: Resolve, now: Micros
     ) -> None:
         self._candidates = self._active = tuple(candidates)
+        self._carries_data = any(candidate.stream for candidate in candidates)
         self._policy = policy
         self._resolve = resolve
         self._names: dict[str, Candidate | None] = {}
@@ -193,7 +195,7 @@ class Session:
     @property
     def awaits_key(self) -> bool:
         """Whether the socket could carry user data and never has."""
-        return not self._ever_bound and any(candidate.stream for candidate in self._candidates)
+        return self._carries_data and not self._ever_bound
 
     # Names ------------------------------------------------------------------------------------------
 
@@ -247,11 +249,10 @@ class Session:
     def _add(self, wanted: Iterable[Wanted]) -> tuple[list[Action], bool]:
         actions: list[Action] = []
         bad = False
-        carries_data = any(candidate.stream for candidate in self._candidates)
         for item in wanted:
             if self._names.get(item.name) is not None:
                 continue
-            if not carries_data or self._is_market(item.name):
+            if not self._carries_data or self._is_market(item.name):
                 self._names[item.name] = None
                 continue
             bound = self._bind(item)

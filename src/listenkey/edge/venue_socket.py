@@ -60,16 +60,15 @@ class VenueSockets:
 
     def begin(self, route: SocketRoute, query: bytes, address: str) -> "tuple[Session, list[Action]]":
         """The session of a new socket, and what its handshake leads to."""
-        dialects = frozenset(each.dialect.name for each in route.candidates if each.stream)
-        resolve = partial(self._resolve, dialects, address)
+        resolve = partial(self._resolve, address)
         session = Session(route.candidates, self.policy, resolve, self.shared.pacer.now())
         return session, session.open(requested_names(route.candidates, route.names, query))
 
-    def _resolve(self, dialects: frozenset[str], address: str, name: str) -> LiveKey | None:
-        live = self.gateway.streams.resolve_key(name, dialects, address)
+    def _resolve(self, address: str, name: str) -> LiveKey | None:
+        live = self.gateway.streams.resolve_key(name, self.gateway.dialects, address)
         if live is None:
             self.gateway.metrics.bad_keys += 1
-            _log.info("bad_key", address=address, dialects=sorted(dialects))
+            _log.info("bad_key", address=address)
         return live
 
     def admit_without_key(self, address: str) -> bool:
@@ -111,7 +110,7 @@ class VenueSocket(WebSocket):
         """The 101 is out: bind the names of the handshake, and let time run."""
         self._shared.registry.register(self)
         self._sockets.gateway.metrics.sockets_opened += 1
-        self._do(actions)
+        self._guarded(self._do, actions)
 
     # Inputs -----------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeVarTuple
 
 import structlog
 from websockets.frames import BINARY, CONT, PONG, TEXT, CloseCode, Frame
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # before the socket's bounds are.
 _SLICE: Final = 2048
 _EARLY_FLUSH: Final = 262_144
+_log = structlog.get_logger(__name__)
+_Arguments = TypeVarTuple("_Arguments")
 _log = structlog.get_logger(__name__)
 _quiet: Final = logging.getLogger("listenkey.websocket")
 _quiet.setLevel(logging.CRITICAL)
@@ -201,8 +203,17 @@ class WebSocket(asyncio.Protocol):
             parser.receive_data(data[start : start + _SLICE])
             for event in parser.events_received():
                 if isinstance(event, Frame) and not self._closing:
-                    self._frame_received(event, now)
+                    self._guarded(self._frame_received, event, now)
             self._answer(parser)
+
+    def _guarded(self, work: "Callable[[*_Arguments], None]", *arguments: *_Arguments) -> None:
+        """Do something on behalf of the peer; a fault of ours ends this socket, aloud, and nothing else."""
+        try:
+            work(*arguments)
+        except Exception:  # noqa: BLE001 - whatever it was, other sockets go on
+            _log.exception("socket_failed", connection=self.id)
+            self._shared.metrics.internal_errors += 1
+            self.close_with(CloseCode.INTERNAL_ERROR, "internal error")
 
     def _make_parser(self) -> Parser:
         parser = Parser(SERVER, state=OPEN, max_size=self._shared.bounds.message_bytes, logger=_quiet)
@@ -311,7 +322,7 @@ class WebSocket(asyncio.Protocol):
         if self._closing:
             self.abort()
         else:
-            self.woken(now)
+            self._guarded(self.woken, now)
 
     def eof_received(self) -> None:
         """The peer sends no more; the transport closes itself."""
