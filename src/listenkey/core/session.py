@@ -155,18 +155,14 @@ class Session:
         "_names",
         "_opened_at",
         "_policy",
-        "_resolve",
         "_topics",
         "_unanswered_since",
     )
 
-    def __init__(
-        self, candidates: Sequence[Candidate], policy: Policy, resolve: Resolve, now: Micros
-    ) -> None:
+    def __init__(self, candidates: Sequence[Candidate], policy: Policy, now: Micros) -> None:
         self._candidates = self._active = tuple(candidates)
         self._carries_data = any(candidate.stream for candidate in candidates)
         self._policy = policy
-        self._resolve = resolve
         self._names: dict[str, Candidate | None] = {}
         self._topics: frozenset[str] = frozenset()
         self._combined = candidates[0].path.combined
@@ -199,18 +195,18 @@ class Session:
 
     # Names ------------------------------------------------------------------------------------------
 
-    def open(self, wanted: Sequence[Wanted]) -> list[Action]:
+    def open(self, wanted: Sequence[Wanted], resolve: Resolve) -> list[Action]:
         """The handshake, with the names in its path and query."""
-        actions, bad = self._add(wanted)
+        actions, bad = self._add(wanted, resolve)
         if bad and not self._has_live:
             return [Close("bad_key")]
         return actions
 
-    def subscribe(self, request_id: bytes, names: Sequence[str]) -> list[Action]:
+    def subscribe(self, request_id: bytes, names: Sequence[str], resolve: Resolve) -> list[Action]:
         """Add names. Every name is acknowledged; one that is no live key may end the socket after that."""
         if len(self._names.keys() | set(names)) > self._most_names():
             return [Fail("too_many_parameters", request_id)]
-        actions, bad = self._add([Wanted(name) for name in names])
+        actions, bad = self._add([Wanted(name) for name in names], resolve)
         actions.append(Acknowledge(request_id))
         if bad and not self._has_live:
             actions.append(Close("bad_key"))
@@ -246,7 +242,7 @@ class Session:
     def _has_live(self) -> bool:
         return any(candidate is not None for candidate in self._names.values())
 
-    def _add(self, wanted: Iterable[Wanted]) -> tuple[list[Action], bool]:
+    def _add(self, wanted: Iterable[Wanted], resolve: Resolve) -> tuple[list[Action], bool]:
         actions: list[Action] = []
         bad = False
         for item in wanted:
@@ -255,7 +251,7 @@ class Session:
             if not self._carries_data or self._is_market(item.name):
                 self._names[item.name] = None
                 continue
-            bound = self._bind(item)
+            bound = self._bind(item, resolve)
             self._names[item.name] = bound.candidate if bound else None
             if bound:
                 actions.append(bound)
@@ -263,8 +259,8 @@ class Session:
                 bad = True
         return actions, bad
 
-    def _bind(self, item: Wanted) -> Bind | None:
-        live = self._resolve(item.name)
+    def _bind(self, item: Wanted, resolve: Resolve) -> Bind | None:
+        live = resolve(item.name)
         if live is None:
             return None
         for candidate in self._candidates:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # A frame takes some microseconds to parse, and the smallest has six bytes: this is how many are looked at
 # before the socket's bounds are.
 _SLICE: Final = 2048
+_SHORTEST_FRAME: Final = 6  # two bytes and a mask
+_PONG_FRAME: Final = 0x8A
 _EARLY_FLUSH: Final = 262_144
 _log = structlog.get_logger(__name__)
 _Arguments = TypeVarTuple("_Arguments")
@@ -196,6 +198,10 @@ class WebSocket(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Bytes from the peer."""
         now = self._shared.pacer.now()
+        if self._parser is None and _is_lone_pong(data):
+            if self._admits(now):
+                self._guarded(self.pong_received, now)
+            return
         for start in range(0, len(data), _SLICE):
             parser = self._parser or self._make_parser()
             if parser.eof_sent:
@@ -220,14 +226,21 @@ class WebSocket(asyncio.Protocol):
         self._parser = parser
         return parser
 
-    def _frame_received(self, frame: Frame, now: Micros) -> None:
+    def _admits(self, now: Micros) -> bool:
+        """Count a frame; ends the socket where they come too fast."""
         second = now // SECOND
         if second != self._second:
             self._second, self._frames = second, 0
         self._frames += 1
-        if self._frames > self._shared.bounds.frames_per_second:
-            self.close("too_many_requests")
-        elif frame.opcode is TEXT or frame.opcode is BINARY:
+        if self._frames <= self._shared.bounds.frames_per_second:
+            return True
+        self.close("too_many_requests")
+        return False
+
+    def _frame_received(self, frame: Frame, now: Micros) -> None:
+        if not self._admits(now):
+            return
+        if frame.opcode is TEXT or frame.opcode is BINARY:
             self._binary = frame.opcode is BINARY
             if frame.fin:
                 self._take(frame.data, now)
@@ -339,3 +352,13 @@ class WebSocket(asyncio.Protocol):
             shared.cancel(subscription)
         self._wake_writers()
         shared.registry.unregister(self)
+
+
+def _is_lone_pong(data: bytes) -> bool:
+    """Whether these bytes are one whole Pong and nothing else. That is all that most sockets ever send: they
+    need no parser, which would make up a quarter of their memory."""
+    return (
+        len(data) >= _SHORTEST_FRAME
+        and data[0] == _PONG_FRAME
+        and data[1] == 0x80 | len(data) - _SHORTEST_FRAME
+    )
