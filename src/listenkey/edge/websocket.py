@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 # before the socket's bounds are.
 _SLICE: Final = 2048
 _SHORTEST_FRAME: Final = 6  # two bytes and a mask
+_LONGEST_CONTROL: Final = 125
 _PONG_FRAME: Final = 0x8A
 _EARLY_FLUSH: Final = 262_144
 _log = structlog.get_logger(__name__)
@@ -357,8 +358,5 @@ class WebSocket(asyncio.Protocol):
 def _is_lone_pong(data: bytes) -> bool:
     """Whether these bytes are one whole Pong and nothing else. That is all that most sockets ever send: they
     need no parser, which would make up a quarter of their memory."""
-    return (
-        len(data) >= _SHORTEST_FRAME
-        and data[0] == _PONG_FRAME
-        and data[1] == 0x80 | len(data) - _SHORTEST_FRAME
-    )
+    size = len(data) - _SHORTEST_FRAME
+    return 0 <= size <= _LONGEST_CONTROL and data[0] == _PONG_FRAME and data[1] == 0x80 | size
