@@ -40,7 +40,7 @@ class TestBrokenFrames:
             pytest.param(frame(PING, b"x" * 126), 1002, id="long ping"),
             pytest.param(frame(PING, fin=False), 1002, id="fragmented ping"),
             pytest.param(frame(PONG, mask=False), 1002, id="unmasked pong"),
-            pytest.param(frame(PONG, b"x" * 126)[:132], 1002, id="pong that says it is long"),
+            pytest.param(frame(PONG, b"x" * 126), 1002, id="long pong"),
             pytest.param(frame(PONG, b"x") + frame(3), 1002, id="rubbish behind a pong"),
             pytest.param(frame(CLOSE, b"\x03"), 1002, id="close code cut in half"),
             pytest.param(frame(CLOSE, struct.pack("!H", 1005)), 1002, id="close code not for the wire"),
