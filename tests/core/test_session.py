@@ -62,10 +62,21 @@ BINGX_SPOT = candidate("bingx", "/market")
 BINGX_SWAP = candidate("bingx", "/swap-market")
 
 
+class Told(Session):
+    """A session that knows which keys live."""
+
+    def open(self, wanted):
+        return super().open(wanted, self.live.get)
+
+    def subscribe(self, request_id, names):
+        return super().subscribe(request_id, names, self.live.get)
+
+
 def session(*candidates, policy=None, **keys):
     """A session at START; `keys` are the live ones, each with its dialect's name."""
-    live = {name: Live(DIALECTS[space]) for name, space in keys.items()}
-    return Session(candidates, policy or Policy(), live.get, START)
+    made = Told(candidates, policy or Policy(), START)
+    made.live = {name: Live(DIALECTS[space]) for name, space in keys.items()}
+    return made
 
 
 def kinds(actions):

@@ -3,8 +3,9 @@ import json
 
 import pytest
 
+from listenkey.base.errors import StoreError
 from listenkey.config import Heartbeat, Streams
-from tests.edge.gate import BINGX, SPOT, USDM, frame
+from tests.edge.gate import BINGX, SPOT, USDM, frame, until
 
 TRADE = {"e": "ORDER_TRADE_UPDATE", "E": 1}
 ACCOUNT = {"e": "ACCOUNT_UPDATE", "E": 2}
@@ -188,6 +189,41 @@ class TestBadKeys:
     async def test_unknown_paths_get_the_venues_own_404(self, gate):
         """A WebSocket to nowhere is refused before the 101."""
         assert (await gate.refusal("/nowhere")).status_code == 404
+
+
+class TestFaults:
+    async def test_a_store_that_cannot_be_read_is_the_venues_own_fault(self, gate, monkeypatch):
+        """The handshake gets an error of the dialect's, a SUBSCRIBE 1011; other sockets and later ones are
+        served."""
+        key = await gate.listen_key(await gate.api_key())
+        good, asking = await gate.dial(f"/ws/{key}"), await gate.dial("/ws")
+
+        def fail(digest):
+            raise StoreError("the disk is gone", "get another")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(gate.gateway.store, "find_key", fail)
+            response = await gate.refusal(f"/ws/{key}")
+            assert (response.status_code, json.loads(response.body)["code"]) == (500, -1000)
+            await asking.socket.send(json.dumps({"method": "SUBSCRIBE", "params": [key], "id": 1}))
+            assert (await asking.closed())[0] == 1011
+        await gate.publish(TRADE)
+        assert await good.json() == TRADE
+        await gate.dial(f"/ws/{key}")
+
+    async def test_a_fault_while_subscribing_ends_that_socket_alone(self, gate, monkeypatch):
+        """After the 101 there is no HTTP error any more: 1011, and nothing of the socket is left."""
+        key = await gate.listen_key(await gate.api_key())
+
+        def fail(*arguments):
+            raise RuntimeError("a bug")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(gate.gateway.streams, "subscribe", fail)
+            socket = await gate.dial(f"/ws/{key}")
+            assert (await socket.closed())[0] == 1011
+        await until(lambda: not gate.gateway.connections.all())
+        assert gate.gateway.metrics.internal_errors == 1
 
 
 class TestKeysEnd:

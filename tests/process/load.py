@@ -176,12 +176,12 @@ class Bot:
     async def _live_a_key(self) -> None:
         dice, key = self._stage.dice, await self._create()
         alive = True
-        for _ in range(dice.randint(1, 12)):
+        for _ in range(dice.randint(1, 6)):
             if not self._sockets:
                 alive = await self._open(key)
             if not alive or self._stage.over:
                 break
-            await self._stage.breathe(0.1)
+            await self._stage.breathe(0.05)
             if dice.random() < 0.5:
                 alive = await self._call("extend", "PUT", key) == "ok"
         if self._product is MARGIN and dice.random() < 0.3:
@@ -189,6 +189,8 @@ class Bot:
             await self._probe(key)
         if alive and dice.random() < 0.7 and await self._call("close", "DELETE", key) != "lost":
             await self._probe(key)
+            # What comes now by a socket that was open before comes too late.
+            await self._stage.breathe(0.15)
         for socket in tuple(self._sockets.values()):
             if dice.random() < 0.5:
                 await socket.close()

@@ -101,7 +101,8 @@ async def _finish(stage: Stage, followers: list[Follower], reading: list[asyncio
     with contextlib.suppress(TimeoutError):  # a reader that stays behind is the checker's to report
         async with asyncio.timeout(20):
             for name, follower in zip(STREAMS, followers, strict=True):
-                await follower.reach(journals[name][-1].at)
+                if journals[name]:
+                    await follower.reach(journals[name][-1].at)
     for follower in followers:
         follower.stop()
     await asyncio.gather(*reading)

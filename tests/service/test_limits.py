@@ -144,7 +144,11 @@ async def test_a_ban_outlasts_a_crash(five):
     await five.restart(away=MINUTE)
     assert (await five.call("POST", USDM, api_key)).status == 200
     five.clock.advance(MINUTE)
-    assert await banned(five, api_key) > first
+    second = await banned(five, api_key)
+    assert second > first
+    await five.crash(away=second - 1)
+    assert (await five.call("POST", USDM, api_key)).status == 418
+    assert len(five.store.read_bans()) == 1
 
 
 async def test_another_bot_behind_the_same_address_is_not_banned(five):

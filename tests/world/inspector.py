@@ -87,15 +87,15 @@ class Inspector:
 
     # What is stored --------------------------------------------------------------------------------
 
-    def stored(self) -> dict[Any, Any]:
-        """Keys and journals as they are in the store."""
+    def stored(self, *, past: bool = False) -> dict[Any, Any]:
+        """Keys and journals as they are in the store, those of past histories where asked for."""
         found: dict[Any, Any] = {
             key.id: (key.account, key.key_space, key.scope, key.state, key.expires_at, key.ended_at)
             for key in self.house.store.read_keys(None, None, None, 0, 10_000)
         }
         for stream in self.streams:
-            for number, name in [*self.epochs.get(stream, {}).items(), ("current", None)]:
-                kept = self._read(stream, name)
+            for number in self._histories(stream, past):
+                kept = self._read(stream, self.epochs.get(stream, {}).get(number))
                 if kept:
                     found[stream, number] = kept
         return found
@@ -114,7 +114,11 @@ class Inspector:
         assert account is not None
         return StreamId(account.id, stream[1])
 
-    def foreseen(self, model: Model) -> dict[Any, Any]:
+    def _histories(self, stream: Stream, past: bool) -> list[int]:
+        """Numbers of a stream's histories; the current one's is -1."""
+        return [*self.epochs.get(stream, {}), -1] if past else [-1]
+
+    def foreseen(self, model: Model, *, past: bool = False) -> dict[Any, Any]:
         """The same, as the model has it."""
         wanted: dict[Any, Any] = {
             number: (key.account, key.space, key.scope, key.state, key.expires_at, key.ended_at)
@@ -122,9 +126,9 @@ class Inspector:
         }
         for stream in self.streams:
             epochs = model.journals.get(stream, [Epoch()])
-            for number in [*self.epochs.get(stream, {}), "current"]:
-                epoch = epochs[-1 if number == "current" else number]
-                kept = list(enumerate(epoch.payloads, 1))[epoch.oldest - 1 :]
+            for number in self._histories(stream, past):
+                epoch = epochs[number]
+                kept = list(enumerate(epoch.payloads[epoch.oldest - 1 :], epoch.oldest))
                 if kept:
                     wanted[stream, number] = kept
         return wanted

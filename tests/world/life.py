@@ -1,4 +1,4 @@
-"""A life of a gateway by seed: bots, readers, crashes, a clock that is set; held against the model throughout."""
+"""A life of a gateway by seed: bots, readers, crashes and a clock that is set, held against the model."""
 
 import asyncio
 import json
@@ -327,7 +327,7 @@ class Life(Inspector):
 
     def find_out(self, before: Model, calls: list[Call], at_least: int, now: int) -> Model:
         """Which of the calls the files know: all of the answered ones, and none without those before it."""
-        actual = self.stored()
+        actual = self.stored(past=True)
         tried = []
         for count in range(len(calls), at_least - 1, -1):
             model = before.copy()
@@ -337,7 +337,7 @@ class Life(Inspector):
                 model.break_history()
             model.last_id = self.house.store.read_last_key_id()
             model.expire_due(self.now)
-            tried.append(differences(actual, self.foreseen(model)))
+            tried.append(differences(actual, self.foreseen(model, past=True)))
             if not tried[-1]:
                 return model
         raise AssertionError(

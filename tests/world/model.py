@@ -1,8 +1,7 @@
 """What should be, told naively: one thing after the other, in dictionaries, with no idea of transactions."""
 
 from collections.abc import Iterable
-from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 LIFETIME = 3600 * 10**6
@@ -64,7 +63,14 @@ class Model:
         self.told: list[Told] = []
 
     def copy(self) -> "Model":
-        return deepcopy(self)
+        other = Model()
+        other.keys = {number: replace(key, users=set(key.users)) for number, key in self.keys.items()}
+        other.journals = {
+            stream: [replace(epoch, payloads=epoch.payloads.copy()) for epoch in epochs]
+            for stream, epochs in self.journals.items()
+        }
+        other.ids, other.told, other.last_id = self.ids.copy(), self.told.copy(), self.last_id
+        return other
 
     # Keys ------------------------------------------------------------------------------------------
 

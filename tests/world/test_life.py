@@ -1,7 +1,4 @@
 import asyncio
-import shutil
-import tempfile
-from pathlib import Path
 
 import pytest
 
@@ -9,15 +6,6 @@ from tests.world.life import Life
 
 SHORT = 500
 BATCH = 10
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """Somewhere fast: nobody cuts the power here."""
-    memory = Path("/dev/shm")
-    made = Path(tempfile.mkdtemp(dir=memory)) if memory.is_dir() else tmp_path
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
 
 
 def live(seeds, folder):
@@ -32,4 +20,11 @@ def live(seeds, folder):
 @pytest.mark.parametrize("first", range(0, SHORT, BATCH))
 def test_a_life_is_as_the_model_says(first, folder):
     """I1 to I5: whatever bots do, however the process ends, whoever sets the clock."""
+    live(range(first, first + BATCH), folder)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("first", range(SHORT, 20_000, BATCH))
+def test_many_more_lives(first, folder):
+    """The same for seeds that nobody has seen fail yet."""
     live(range(first, first + BATCH), folder)

@@ -146,6 +146,7 @@ class Session:
     __slots__ = (
         "_active",
         "_candidates",
+        "_carries_data",
         "_combined",
         "_count",
         "_counted_since",
@@ -154,17 +155,14 @@ class Session:
         "_names",
         "_opened_at",
         "_policy",
-        "_resolve",
         "_topics",
         "_unanswered_since",
     )
 
-    def __init__(
-        self, candidates: Sequence[Candidate], policy: Policy, resolve: Resolve, now: Micros
-    ) -> None:
+    def __init__(self, candidates: Sequence[Candidate], policy: Policy, now: Micros) -> None:
         self._candidates = self._active = tuple(candidates)
+        self._carries_data = any(candidate.stream for candidate in candidates)
         self._policy = policy
-        self._resolve = resolve
         self._names: dict[str, Candidate | None] = {}
         self._topics: frozenset[str] = frozenset()
         self._combined = candidates[0].path.combined
@@ -193,22 +191,22 @@ class Session:
     @property
     def awaits_key(self) -> bool:
         """Whether the socket could carry user data and never has."""
-        return not self._ever_bound and any(candidate.stream for candidate in self._candidates)
+        return self._carries_data and not self._ever_bound
 
     # Names ------------------------------------------------------------------------------------------
 
-    def open(self, wanted: Sequence[Wanted]) -> list[Action]:
+    def open(self, wanted: Sequence[Wanted], resolve: Resolve) -> list[Action]:
         """The handshake, with the names in its path and query."""
-        actions, bad = self._add(wanted)
+        actions, bad = self._add(wanted, resolve)
         if bad and not self._has_live:
             return [Close("bad_key")]
         return actions
 
-    def subscribe(self, request_id: bytes, names: Sequence[str]) -> list[Action]:
+    def subscribe(self, request_id: bytes, names: Sequence[str], resolve: Resolve) -> list[Action]:
         """Add names. Every name is acknowledged; one that is no live key may end the socket after that."""
         if len(self._names.keys() | set(names)) > self._most_names():
             return [Fail("too_many_parameters", request_id)]
-        actions, bad = self._add([Wanted(name) for name in names])
+        actions, bad = self._add([Wanted(name) for name in names], resolve)
         actions.append(Acknowledge(request_id))
         if bad and not self._has_live:
             actions.append(Close("bad_key"))
@@ -244,17 +242,16 @@ class Session:
     def _has_live(self) -> bool:
         return any(candidate is not None for candidate in self._names.values())
 
-    def _add(self, wanted: Iterable[Wanted]) -> tuple[list[Action], bool]:
+    def _add(self, wanted: Iterable[Wanted], resolve: Resolve) -> tuple[list[Action], bool]:
         actions: list[Action] = []
         bad = False
-        carries_data = any(candidate.stream for candidate in self._candidates)
         for item in wanted:
             if self._names.get(item.name) is not None:
                 continue
-            if not carries_data or self._is_market(item.name):
+            if not self._carries_data or self._is_market(item.name):
                 self._names[item.name] = None
                 continue
-            bound = self._bind(item)
+            bound = self._bind(item, resolve)
             self._names[item.name] = bound.candidate if bound else None
             if bound:
                 actions.append(bound)
@@ -262,8 +259,8 @@ class Session:
                 bad = True
         return actions, bad
 
-    def _bind(self, item: Wanted) -> Bind | None:
-        live = self._resolve(item.name)
+    def _bind(self, item: Wanted, resolve: Resolve) -> Bind | None:
+        live = resolve(item.name)
         if live is None:
             return None
         for candidate in self._candidates:

@@ -9,9 +9,11 @@ from urllib.parse import unquote
 
 import httptools
 import msgspec
+import structlog
 from uvicorn.config import Config
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.utils import is_ssl
 from uvicorn.server import ServerState
 
 from listenkey.edge.bounds import Bounds
@@ -22,6 +24,7 @@ ABORT: Final = "listenkey.abort"
 _NEVER: Final = float("inf")
 _APPLICATION_FIRST: Final = 1
 """Seconds that an application has to answer a late body in its own words."""
+_log = structlog.get_logger(__name__)
 _MOST_PIPELINED: Final = 64
 _MOST_DISCARDED: Final = 1_048_576
 
@@ -81,9 +84,14 @@ class HttpProtocol(HttpToolsProtocol):
         self._ended = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A connection is there; its first request's time runs."""
-        super().connection_made(transport)
+        """A connection is there; its first request's time runs. What uvicorn looks up here besides, nobody
+        asks for."""
+        self.connections.add(self)
+        self.transport = transport
         self.flow = _Flow(transport, self.pipeline)
+        peer = transport.get_extra_info("peername")
+        self.client = (str(peer[0]), int(peer[1])) if peer else None
+        self.scheme = "https" if is_ssl(transport) else "http"
         self.deadline = self.loop.time() + self._bounds.head_seconds
 
     def data_received(self, data: bytes) -> None:
@@ -214,7 +222,11 @@ class HttpProtocol(HttpToolsProtocol):
         if self._answering():
             self.refuse(400, b"")
             return
-        answer = self._open(self._upgrader)
+        try:
+            answer = self._open(self._upgrader)
+        except Exception:  # noqa: BLE001 - whatever it was, other connections go on
+            _log.exception("upgrade_failed")
+            answer = Refusal(500, b"internal error")
         if isinstance(answer, Refusal):
             self.refuse(answer.status, answer.message, answer.headers)
             return

@@ -3,6 +3,9 @@
 import asyncio
 from typing import Final
 
+import structlog
+
+from listenkey.base.errors import StoreError
 from listenkey.core.access import client_address
 from listenkey.core.session import Close
 from listenkey.dialect.model import Dialect
@@ -26,6 +29,7 @@ from listenkey.wire.rest import render_fault
 from listenkey.wire.routes import RouteTable
 
 _NATIVE: Final = "/lk/"
+_log = structlog.get_logger(__name__)
 
 
 class Venue:
@@ -94,9 +98,14 @@ class Venue:
         if route is None:
             unknown = self._routes.rest(self._name, host, "GET", upgrade.path)
             return self._refuse(upgrade, unknown.dialect, Fault("path_unknown"))
-        session, actions = self._sockets.begin(route, upgrade.query, address)
+        dialect = route.candidates[0].dialect
+        try:
+            session, actions = self._sockets.begin(route, upgrade.query, address)
+        except StoreError as error:
+            _log.error("handshake_failed", error=error.message)
+            return self._refuse(upgrade, dialect, Fault("internal"))
         if actions and isinstance(actions[0], Close):
-            return self._refuse(upgrade, route.candidates[0].dialect, Fault("listen_key_unknown"), status=401)
+            return self._refuse(upgrade, dialect, Fault("listen_key_unknown"), status=401)
         if session.awaits_key and not self._sockets.admit_without_key(address):
             return Refusal(429, b"too many sockets without a listen key from this address")
         transport.write(switching_protocols(upgrade.accept, upgrade.date))

@@ -5,7 +5,7 @@ import asyncio
 import os
 from collections import Counter
 from collections.abc import Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, cast
 
 import structlog
@@ -61,16 +61,16 @@ class VenueSockets:
 
     def begin(self, route: SocketRoute, query: bytes, address: str) -> "tuple[Session, list[Action]]":
         """The session of a new socket, and what its handshake leads to."""
-        dialects = frozenset(each.dialect.name for each in route.candidates if each.stream)
-        resolve = partial(self._resolve, dialects, address)
-        session = Session(route.candidates, self.policy, resolve, self.shared.pacer.now())
-        return session, session.open(requested_names(route.candidates, route.names, query))
+        session = Session(route.candidates, self.policy, self.shared.pacer.now())
+        wanted = requested_names(route.candidates, route.names, query)
+        return session, session.open(wanted, lambda name: self.resolve(address, name))
 
-    def _resolve(self, dialects: frozenset[str], address: str, name: str) -> LiveKey | None:
-        live = self.gateway.streams.resolve_key(name, dialects, address)
+    def resolve(self, address: str, name: str) -> LiveKey | None:
+        """The live key that a name is; what is none is counted, and logged without being told."""
+        live = self.gateway.streams.resolve_key(name, self.gateway.dialects, address)
         if live is None:
             self.gateway.metrics.bad_keys += 1
-            _log.info("bad_key", address=address, dialects=sorted(dialects))
+            _log.info("bad_key", address=address)
         return live
 
     def admit_without_key(self, address: str) -> bool:
@@ -115,7 +115,7 @@ class VenueSocket(WebSocket):
         """The 101 is out: bind the names of the handshake, and let time run."""
         self._shared.registry.register(self)
         self._sockets.gateway.metrics.sockets_opened += 1
-        self._do(actions)
+        self._guarded(self._do, actions)
 
     # Inputs -----------------------------------------------------------------------------------------
 
@@ -140,7 +140,7 @@ class VenueSocket(WebSocket):
     def _ask(self, session: Session, request: control.ControlRequest) -> list[Action]:
         match request:
             case control.Subscribe():
-                return session.subscribe(request.id, request.names)
+                return session.subscribe(request.id, request.names, self._resolve)
             case control.Unsubscribe():
                 return session.unsubscribe(request.id, request.names)
             case control.ListSubscriptions():
@@ -158,6 +158,9 @@ class VenueSocket(WebSocket):
                 )
             case _:
                 return []
+
+    def _resolve(self, name: str) -> LiveKey | None:
+        return self._sockets.resolve(self.address, name)
 
     def pong_received(self, payload: bytes, now: Micros) -> None:
         """Any Pong is a sign of life, whatever it carries; the right one is a receipt as well."""

@@ -8,7 +8,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeVarTuple
 
 import structlog
 from websockets.frames import BINARY, CONT, PONG, TEXT, CloseCode, Frame
@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 # A frame takes some microseconds to parse, and the smallest has six bytes: this is how many are looked at
 # before the socket's bounds are.
 _SLICE: Final = 2048
+_SHORTEST_FRAME: Final = 6  # two bytes and a mask
+_LONGEST_CONTROL: Final = 125
+_PONG_FRAME: Final = 0x8A
 _EARLY_FLUSH: Final = 262_144
+_log = structlog.get_logger(__name__)
+_Arguments = TypeVarTuple("_Arguments")
 _log = structlog.get_logger(__name__)
 _quiet: Final = logging.getLogger("listenkey.websocket")
 _quiet.setLevel(logging.CRITICAL)
@@ -194,6 +199,10 @@ class WebSocket(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Bytes from the peer."""
         now = self._shared.pacer.now()
+        if self._parser is None and _is_lone_pong(data):
+            if self._admits(now):
+                self._guarded(self.pong_received, now)
+            return
         for start in range(0, len(data), _SLICE):
             parser = self._parser or self._make_parser()
             if parser.eof_sent:
@@ -201,22 +210,38 @@ class WebSocket(asyncio.Protocol):
             parser.receive_data(data[start : start + _SLICE])
             for event in parser.events_received():
                 if isinstance(event, Frame) and not self._closing:
-                    self._frame_received(event, now)
+                    self._guarded(self._frame_received, event, now)
             self._answer(parser)
+
+    def _guarded(self, work: "Callable[[*_Arguments], None]", *arguments: *_Arguments) -> None:
+        """Do something on behalf of the peer; a fault of ours ends this socket, aloud, and nothing else."""
+        try:
+            work(*arguments)
+        except Exception:  # noqa: BLE001 - whatever it was, other sockets go on
+            _log.exception("socket_failed", connection=self.id)
+            self._shared.metrics.internal_errors += 1
+            self.close_with(CloseCode.INTERNAL_ERROR, "internal error")
 
     def _make_parser(self) -> Parser:
         parser = Parser(SERVER, state=OPEN, max_size=self._shared.bounds.message_bytes, logger=_quiet)
         self._parser = parser
         return parser
 
-    def _frame_received(self, frame: Frame, now: Micros) -> None:
+    def _admits(self, now: Micros) -> bool:
+        """Count a frame; ends the socket where they come too fast."""
         second = now // SECOND
         if second != self._second:
             self._second, self._frames = second, 0
         self._frames += 1
-        if self._frames > self._shared.bounds.frames_per_second:
-            self.close("too_many_requests")
-        elif frame.opcode is TEXT or frame.opcode is BINARY:
+        if self._frames <= self._shared.bounds.frames_per_second:
+            return True
+        self.close("too_many_requests")
+        return False
+
+    def _frame_received(self, frame: Frame, now: Micros) -> None:
+        if not self._admits(now):
+            return
+        if frame.opcode is TEXT or frame.opcode is BINARY:
             self._binary = frame.opcode is BINARY
             if frame.fin:
                 self._take(frame.data, now)
@@ -311,7 +336,7 @@ class WebSocket(asyncio.Protocol):
         if self._closing:
             self.abort()
         else:
-            self.woken(now)
+            self._guarded(self.woken, now)
 
     def eof_received(self) -> None:
         """The peer sends no more; the transport closes itself."""
@@ -328,3 +353,10 @@ class WebSocket(asyncio.Protocol):
             shared.cancel(subscription)
         self._wake_writers()
         shared.registry.unregister(self)
+
+
+def _is_lone_pong(data: bytes) -> bool:
+    """Whether these bytes are one whole Pong and nothing else. That is all that most sockets ever send: they
+    need no parser, which would make up a quarter of their memory."""
+    size = len(data) - _SHORTEST_FRAME
+    return 0 <= size <= _LONGEST_CONTROL and data[0] == _PONG_FRAME and data[1] == 0x80 | size

@@ -86,7 +86,7 @@ class Limiter:
             return Verdict(None, _headers_without_limits(call))
         shut = self._shut_out(call, now)
         if shut is not None:
-            return self._refuse(*shut)
+            return shut
         buckets = [
             bucket for limit in call.dialect.limits.buckets if (bucket := self._bucket(call, limit, now))
         ]
@@ -96,8 +96,7 @@ class Limiter:
         for bucket in buckets:
             if charge(bucket.window, bucket.rule, bucket.cost):
                 self._reserve(bucket, now)
-        durable = (self._pending.get(bucket.name) for bucket in buckets)
-        return Verdict(None, _headers(buckets), tuple(future for future in durable if future is not None))
+        return Verdict(None, _headers(buckets), self._durable(*(bucket.name for bucket in buckets)))
 
     def _bucket(self, call: Call, limit: Limit, now: Micros) -> _Bucket | None:
         if limit.name not in call.pools:
@@ -127,33 +126,45 @@ class Limiter:
         future = self._store.reserve(
             [Reservation(bucket.name, window.start, window.end, window.reserved)], now
         )
-        self._pending[bucket.name] = future
-        future.add_done_callback(lambda done: self._reserved(bucket, done))
+        self._watch(bucket.name, future)
+        future.add_done_callback(lambda done: self._reserved(window, done))
 
-    def _reserved(self, bucket: _Bucket, done: "Future[None]") -> None:
-        if self._pending.get(bucket.name) is done:
-            del self._pending[bucket.name]
-        if not _succeeded(done):
-            bucket.window.reserved = 0  # so that the next call tries again
+    @staticmethod
+    def _reserved(window: Window, done: "Future[None]") -> None:
+        if not done.cancelled() and done.exception() is not None:
+            window.reserved = 0  # so that the next call tries again
+
+    def _watch(self, name: str, future: "Future[None]") -> None:
+        self._pending[name] = future
+        future.add_done_callback(lambda done: self._saved(name, done))
+
+    def _saved(self, name: str, done: "Future[None]") -> None:
+        if self._pending.get(name) is done:
+            del self._pending[name]
+        if not done.cancelled() and (error := done.exception()) is not None:
+            _log.error("limit_not_persisted", error=str(error))
+
+    def _durable(self, *names: str) -> "tuple[Future[None], ...]":
+        """What of these buckets, or of bans on them, is on its way to the store."""
+        return tuple(self._pending[name] for name in names if name in self._pending)
 
     # Refusal ---------------------------------------------------------------------------------------
 
-    def _shut_out(self, call: Call, now: Micros) -> tuple[Fault, Limit | None, Micros, Micros] | None:
-        origin = self._origin(call)
-        ban = self._bans.get(f"{call.dialect.name}|ban|{origin}")
-        if ban is not None and now < ban.until:
-            limit = next((limit for limit in call.dialect.limits.buckets if limit.retry_after), None)
-            return _fault("banned", now, until_ms=to_millis(ban.until)), limit, ban.until, now
-        for bucket in self._penalty_names(call):
-            penalty = self._bans.get(bucket)
-            if penalty is not None and now < penalty.until:
-                return (
-                    _fault("endpoint_disabled", now, until_ms=to_millis(penalty.until)),
-                    None,
-                    penalty.until,
-                    now,
-                )
+    def _shut_out(self, call: Call, now: Micros) -> Verdict | None:
+        ban = self._current_ban(f"{call.dialect.name}|ban|{self._origin(call)}", now)
+        if ban is not None:
+            fault = _fault("banned", now, until_ms=to_millis(ban.until))
+            return self._refuse(fault, _limit_of_bans(call), ban.until, now, self._durable(ban.bucket))
+        for name in self._penalty_names(call):
+            penalty = self._current_ban(name, now)
+            if penalty is not None:
+                fault = _fault("endpoint_disabled", now, until_ms=to_millis(penalty.until))
+                return self._refuse(fault, None, penalty.until, now, self._durable(name))
         return self._breaker_open(call, now)
+
+    def _current_ban(self, name: str, now: Micros) -> Ban | None:
+        ban = self._bans.get(name)
+        return ban if ban is not None and now < ban.until else None
 
     def _penalty_names(self, call: Call) -> list[str]:
         names = []
@@ -166,14 +177,12 @@ class Limiter:
     def _overflow(self, call: Call, bucket: _Bucket, now: Micros) -> Verdict:
         limit, window = bucket.limit, bucket.window
         window.refused += 1
-        durable: tuple[Future[None], ...] = ()
+        penalty = bucket.name.replace(f"|{limit.name}|", f"|penalty|{limit.name}|", 1)
         if limit.penalty_ms:
-            name = bucket.name.replace(f"|{limit.name}|", f"|penalty|{limit.name}|", 1)
-            durable = (self._put_ban(name, call.dialect.name, now, now + limit.penalty_ms * MILLISECOND, 1),)
+            self._put_ban(penalty, call.dialect.name, now, now + limit.penalty_ms * MILLISECOND, 1)
         bans = call.dialect.limits.bans
         if bans is not None and earns_ban(window.refused, rules := _ban_rules(bans)):
-            banned = self._ban(call, rules, now)
-            return Verdict(banned.fault, banned.headers, (*durable, *banned.durable))
+            return self._ban(call, rules, now)
         fault = _fault(
             limit.failure,
             now,
@@ -182,46 +191,53 @@ class Limiter:
             until_ms=to_millis(window.end),
         )
         verdict = self._refuse(fault, limit, window.end, now)
-        return Verdict(verdict.fault, (*verdict.headers, *_headers([bucket])), durable)
+        return Verdict(verdict.fault, (*verdict.headers, *_headers([bucket])), self._durable(penalty))
 
     def _ban(self, call: Call, rules: BanRules, now: Micros) -> Verdict:
         name = f"{call.dialect.name}|ban|{self._origin(call)}"
         last = self._bans.get(name)
         strikes = 1 if last is None else next_strike(last.strikes, last.until, now, rules)
         until = now + ban_length(strikes, rules)
-        durable = self._put_ban(name, call.dialect.name, now, until, strikes)
+        self._put_ban(name, call.dialect.name, now, until, strikes)
         _log.warning(
             "banned", dialect=call.dialect.name, address=call.address, seconds=(until - now) // SECOND
         )
-        limit = next((limit for limit in call.dialect.limits.buckets if limit.retry_after), None)
-        verdict = self._refuse(_fault("banned", now, until_ms=to_millis(until)), limit, until, now)
-        return Verdict(verdict.fault, verdict.headers, (durable,))
+        fault = _fault("banned", now, until_ms=to_millis(until))
+        return self._refuse(fault, _limit_of_bans(call), until, now, self._durable(name))
 
     def _put_ban(
         self, bucket: str, dialect: str, now: Micros, until: Micros, strikes: int, code: int = 0
-    ) -> "Future[None]":
-        ban = Ban(encode(os.urandom(8)), bucket, dialect, now, until, strikes, code)
-        self._bans[bucket] = ban
-        future = self._store.put_ban(ban, now)
-        future.add_done_callback(_succeeded)
-        return future
+    ) -> None:
+        last = self._bans.get(bucket)
+        # One record a bucket: the next ban takes the place of the last.
+        ban_id = encode(os.urandom(8)) if last is None else last.id
+        ban = self._bans[bucket] = Ban(ban_id, bucket, dialect, now, until, strikes, code)
+        self._watch(bucket, self._store.put_ban(ban, now))
 
-    def _refuse(self, fault: Fault, limit: Limit | None, until: Micros, now: Micros) -> Verdict:
+    def _refuse(
+        self,
+        fault: Fault,
+        limit: Limit | None,
+        until: Micros,
+        now: Micros,
+        durable: "tuple[Future[None], ...]" = (),
+    ) -> Verdict:
         self._metrics.refused_by_limit[fault.kind] += 1
         if limit is None or not limit.retry_after:
-            return Verdict(fault)
+            return Verdict(fault, (), durable)
         seconds = max(1, -(-(until - now) // SECOND))
-        return Verdict(fault, ((b"Retry-After", b"%d" % seconds),))
+        return Verdict(fault, ((b"Retry-After", b"%d" % seconds),), durable)
 
     # Error breaker ---------------------------------------------------------------------------------
 
-    def _breaker_open(self, call: Call, now: Micros) -> tuple[Fault, Limit | None, Micros, Micros] | None:
+    def _breaker_open(self, call: Call, now: Micros) -> Verdict | None:
         if call.dialect.limits.breaker is None or call.api_key is None:
             return None
-        ban = self._bans.get(_breaker_name(call, call.api_key))
-        if ban is None or now >= ban.until:
+        ban = self._current_ban(_breaker_name(call, call.api_key), now)
+        if ban is None:
             return None
-        return self._breaker_fault(call, ban.code, ban.until, now), None, ban.until, now
+        fault = self._breaker_fault(call, ban.code, ban.until, now)
+        return self._refuse(fault, None, ban.until, now, self._durable(ban.bucket))
 
     def count_error(self, call: Call, code: int | None, now: Micros) -> Verdict | None:
         """Count an error answer; the refusal that takes its place where it was one too many."""
@@ -236,10 +252,9 @@ class Limiter:
             return None
         counter.clear()
         until = now + breaker.penalty_ms * MILLISECOND
-        durable = self._put_ban(name, call.dialect.name, now, until, 1, code)
+        self._put_ban(name, call.dialect.name, now, until, 1, code)
         fault = self._breaker_fault(call, code, until, now)
-        self._metrics.refused_by_limit[fault.kind] += 1
-        return Verdict(fault, (), (durable,))
+        return self._refuse(fault, None, until, now, self._durable(name))
 
     def _breaker_fault(self, call: Call, code: int, until: Micros, now: Micros) -> Fault:
         breaker = call.dialect.limits.breaker
@@ -274,6 +289,11 @@ class Limiter:
         if origin:
             self._quota.forgive(ban.dialect, origin)
         return ban
+
+
+def _limit_of_bans(call: Call) -> Limit | None:
+    """The bucket whose headers a ban's answer carries."""
+    return next((limit for limit in call.dialect.limits.buckets if limit.retry_after), None)
 
 
 def _breaker_name(call: Call, api_key: ApiKey) -> str:
@@ -313,13 +333,6 @@ def _headers_without_limits(call: Call) -> tuple[tuple[bytes, bytes], ...]:
         if limit.name in call.pools
         for name in limit.used_headers
     )
-
-
-def _succeeded(done: "Future[None]") -> bool:
-    error = None if done.cancelled() else done.exception()
-    if error is not None:
-        _log.error("limit_not_persisted", error=str(error))
-    return error is None
 
 
 async def settle(durable: "Iterable[Future[None]]") -> None:

@@ -27,8 +27,8 @@ _CHUNK: Final = bytes(1024 * 1024)
 
 
 def prepare_log(store: Path) -> None:
-    """Fill the write-ahead log up with zeros to the length that it reaches anyway: a file that is written over
-    syncs several times faster than one that grows. Wants that nobody writes meanwhile."""
+    """Fill the write-ahead log up with zeros to the length that it reaches anyway: a file that is written
+    over syncs several times faster than one that grows. Wants that nobody writes meanwhile."""
     log = store.with_name(store.name + "-wal")
     with contextlib.suppress(OSError), log.open("r+b", buffering=0) as file:
         size = file.seek(0, os.SEEK_END)

@@ -80,6 +80,13 @@ def configure(db: Database, durability: Durability, cache_kib: int) -> None:
     db.pragma("cache_size", -cache_kib)
 
 
+def _index_cannot_grow(error: BaseException) -> bool:
+    """Whether the index of the write-ahead log found no room: SQLite calls a full disk an input/output error
+    there."""
+    code = getattr(error, "extendedresult", None)
+    return isinstance(error, apsw.IOError) and code == apsw.SQLITE_IOERR_SHMSIZE
+
+
 def translate(error: BaseException, path: Path | str = "the store") -> StoreError:
     """The error that a caller gets for one of SQLite's."""
     if isinstance(error, StoreError):
@@ -88,7 +95,7 @@ def translate(error: BaseException, path: Path | str = "the store") -> StoreErro
         return StoreForeign(f"{path} is not a database", "name another data folder")
     if isinstance(error, apsw.CorruptError):
         return StoreDamaged(f"{path} is damaged: {error}", "run `journal verify`, or restore a backup")
-    if isinstance(error, apsw.FullError):
+    if isinstance(error, apsw.FullError) or _index_cannot_grow(error):
         return StoreFull("the disk has no room", "make room; nothing needs to be restarted")
     if isinstance(error, apsw.ReadOnlyError | apsw.CantOpenError | apsw.PermissionsError):
         return StoreReadOnly(f"{path} cannot be written", "check its owner, its mode and the mount")

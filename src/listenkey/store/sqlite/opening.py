@@ -7,12 +7,13 @@ from typing import Final
 
 import apsw
 
+from listenkey.base.errors import StoreFull
 from listenkey.store.sqlite.checkpoint import Checkpointer, prepare_log
 from listenkey.store.sqlite.database import Database, Durability, Reader, configure, connect, translate
 from listenkey.store.sqlite.epochs import start_new_epochs
 from listenkey.store.sqlite.indexing import index_at_start
 from listenkey.store.sqlite.lock import RESERVE_FILE, STORE_FILE, FolderLock, make_folder
-from listenkey.store.sqlite.reserve import RESERVE_BYTES, Reserve
+from listenkey.store.sqlite.reserve import RESERVE_BYTES, Reserve, free_reserve
 from listenkey.store.sqlite.schema import check_sound, identify, make_private, migrate
 from listenkey.store.sqlite.store import SqliteStore
 from listenkey.store.sqlite.transaction import Memory, Transaction
@@ -40,13 +41,15 @@ def open_sqlite(
         lock = undo.enter_context(FolderLock(folder))
         path = folder / STORE_FILE
         make_private(path)
+        try:
+            db, memory = _begin(path, durability, vfs)
+        except StoreFull:
+            # Who crashed on a full disk finds the reserve as that run left it: it is for this, too.
+            if not free_reserve(folder / RESERVE_FILE):
+                raise
+            db, memory = _begin(path, durability, vfs)
+        undo.callback(db.close)
         with _translated(path):
-            # That a run began has to outlast a power cut in any case.
-            db = connect(path, "full", vfs, WRITER_CACHE_KIB)
-            undo.callback(db.close)
-            check_and_migrate(db, path)
-            memory = take_up(db, durability)
-            db.set_durability(durability)
             if vfs is None:
                 prepare_log(path)
             reader = Reader(str(path), vfs=vfs)
@@ -65,6 +68,19 @@ def open_sqlite(
         )
         undo.pop_all()
     return store
+
+
+def _begin(path: Path, durability: Durability, vfs: str | None) -> tuple[Database, Memory]:
+    """The writer's connection to a sound file of the newest version, with the last run's work finished."""
+    with _translated(path), contextlib.ExitStack() as undo:
+        # That a run began has to outlast a power cut in any case.
+        db = connect(path, "full", vfs, WRITER_CACHE_KIB)
+        undo.callback(db.close)
+        check_and_migrate(db, path)
+        memory = take_up(db, durability)
+        db.set_durability(durability)
+        undo.pop_all()
+    return db, memory
 
 
 def check_and_migrate(db: Database, path: Path) -> None:

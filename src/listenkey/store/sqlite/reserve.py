@@ -8,6 +8,16 @@ from typing import Final
 RESERVE_BYTES: Final = 8 * 1024 * 1024
 
 
+def free_reserve(path: Path) -> bool:
+    """Free the blocks of a reserve that nobody holds; False where there are none."""
+    try:
+        held = path.stat().st_size > 0
+        os.truncate(path, 0)
+    except OSError:
+        return False
+    return held
+
+
 class Reserve:
     """A file of allocated blocks, given up when the disk is full and taken again when there is room."""
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Final
 
 from listenkey.base.clock import DAY, Micros
+from listenkey.core.records import KeyState
 from listenkey.store.sqlite.database import Database, Value
 from listenkey.store.sqlite.indexing import index_slices
 from listenkey.store.sqlite.journal import unpack
@@ -50,7 +51,8 @@ def trim_slices(
     yield from _sweep()
     yield from _drop_runs()
     yield from _forget_event_ids(memory, min(older_than, now - EVENT_IDS_KEPT))
-    yield from _forget_ended_keys(now - ENDED_KEPT)
+    for forget in (_forget_ended_keys, _forget_bans, _forget_accounts):
+        yield from forget(now - ENDED_KEPT)
     return forgotten
 
 
@@ -199,18 +201,29 @@ def _forget_event_ids(memory: Memory, before: Micros) -> Slices[None]:
 
 def _forget_ended_keys(before: Micros) -> Slices[None]:
     """Drop keys that ended long ago; never the newest one, whose id says which come next."""
-    for state in ("closed", "expired"):
-        yield from _delete_in_slices(
-            "DELETE FROM listen_key WHERE id IN"
-            " (SELECT id FROM listen_key WHERE state = ? AND state <> 'active'"
-            " AND ended_at < ? AND id < (SELECT max(id) FROM listen_key) LIMIT ?)",
-            state,
-            before,
-        )
-    yield from _delete_in_slices(
+    states: tuple[KeyState, ...] = ("closed", "expired")
+    for state in states:
+        changed = 1
+        while changed:
+            tx = yield
+            tx.db.execute(
+                "DELETE FROM listen_key WHERE id IN"
+                " (SELECT id FROM listen_key WHERE state = ? AND state <> 'active'"
+                " AND ended_at < ? AND id < (SELECT max(id) FROM listen_key) LIMIT ?)",
+                (state, before, ROWS_A_SLICE),
+            )
+            changed = tx.db.changes()
+            tx.count(state, -changed)
+
+
+def _forget_bans(before: Micros) -> Slices[None]:
+    return _delete_in_slices(
         "DELETE FROM ban WHERE id IN (SELECT id FROM ban WHERE until < ? LIMIT ?)", before
     )
-    yield from _delete_in_slices(
+
+
+def _forget_accounts(before: Micros) -> Slices[None]:
+    return _delete_in_slices(
         "DELETE FROM account WHERE id IN (SELECT id FROM account WHERE removed_at < ?"
         " AND NOT EXISTS (SELECT 1 FROM listen_key k WHERE k.account = account.id) LIMIT ?)",
         before,

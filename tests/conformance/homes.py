@@ -1,0 +1,78 @@
+"""The stores that the suite is run over, each with the places where it lives.
+
+The tests know a store through `store.base` alone; what only one kind of store can say is said here.
+"""
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from listenkey.core.records import Event, StreamId
+from listenkey.store.base import EndedKey, Store
+from listenkey.store.sqlite import open_sqlite
+from listenkey.store.sqlite.database import Durability
+
+
+class Home(Protocol):
+    """Where a store lives while it is opened and closed."""
+
+    keeps_epochs: bool
+    """Whether a journal's history goes on after an end that was not clean."""
+
+    def open(self) -> Store:
+        """Open the store, made where there is none."""
+        ...
+
+    def after_kill(self) -> "Home":
+        """What is found if the process were killed now; the store that is open is left alone."""
+        ...
+
+
+class SqliteHome:
+    """A data folder."""
+
+    def __init__(self, folder: Path, durability: Durability) -> None:
+        self._folder = folder
+        self._durability = durability
+        self._kills = 0
+        self.keeps_epochs = durability == "full"
+
+    def open(self) -> Store:
+        return open_sqlite(self._folder, durability=self._durability)
+
+    def after_kill(self) -> "SqliteHome":
+        self._kills += 1
+        found = self._folder.with_name(f"{self._folder.name}-{self._kills}")
+        # A killed process leaves its files as they are, and no lock; its shared memory is of no use to others.
+        shutil.copytree(self._folder, found, ignore=shutil.ignore_patterns("*-shm", "*.reserve"))
+        return SqliteHome(found, self._durability)
+
+
+HOMES: dict[str, Callable[[Path], Home]] = {
+    "sqlite": lambda folder: SqliteHome(folder / "data", "full"),
+    "sqlite-relaxed": lambda folder: SqliteHome(folder / "data", "relaxed"),
+}
+
+
+class Recorder:
+    """An observer that writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[StreamId, str, Event] | EndedKey] = []
+
+    def appended(self, stream: StreamId, epoch: str, events: Sequence[Event]) -> None:
+        assert events
+        self.told += [(stream, epoch, event) for event in events]
+
+    def keys_ended(self, ended: Sequence[EndedKey]) -> None:
+        assert ended
+        self.told += ended
+
+    def ended(self) -> list[tuple[int, str]]:
+        """Ids of the keys that ended, and why."""
+        return [(item.key.id, item.cause) for item in self.told if isinstance(item, EndedKey)]
+
+    def offsets(self, stream: StreamId) -> list[int]:
+        """Offsets of a stream's events, as told."""
+        return [item[2].offset for item in self.told if isinstance(item, tuple) and item[0] == stream]
