@@ -201,7 +201,7 @@ class WebSocket(asyncio.Protocol):
         now = self._shared.pacer.now()
         if self._parser is None and _is_lone_pong(data):
             if self._admits(now):
-                self._guarded(self.pong_received, now)
+                self._guarded(self.pong_received, _unmask(data), now)
             return
         for start in range(0, len(data), _SLICE):
             parser = self._parser or self._make_parser()
@@ -360,3 +360,9 @@ def _is_lone_pong(data: bytes) -> bool:
     need no parser, which would make up a quarter of their memory."""
     size = len(data) - _SHORTEST_FRAME
     return 0 <= size <= _LONGEST_CONTROL and data[0] == _PONG_FRAME and data[1] == 0x80 | size
+
+
+def _unmask(frame: bytes) -> bytes:
+    """The payload of a short frame, whose mask follows its first two bytes (RFC 6455 section 5.3)."""
+    mask = frame[2:_SHORTEST_FRAME]
+    return bytes(byte ^ mask[place & 3] for place, byte in enumerate(frame[_SHORTEST_FRAME:]))
