@@ -6,6 +6,7 @@ The tests know a store through `store.base` alone; what only one kind of store c
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Event as Signal
 from typing import Protocol
 
 from listenkey.core.records import Event, StreamId
@@ -13,6 +14,7 @@ from listenkey.store.base import EndedKey, Store
 from listenkey.store.sqlite import open_sqlite
 from listenkey.store.sqlite.database import Durability
 from listenkey.store.sqlite.pace import Pace
+from listenkey.store.sqlite.transaction import Transaction
 
 
 class Home(Protocol):
@@ -41,13 +43,24 @@ class SqliteHome:
         self.keeps_epochs = durability == "full"
 
     def open(self) -> Store:
-        return open_sqlite(self._folder, durability=self._durability, pace=self._pace)
+        self._store = open_sqlite(self._folder, durability=self._durability, pace=self._pace)
+        return self._store
 
     def after_kill(self) -> "SqliteHome":
         self._kills += 1
         found = self._folder.with_name(f"{self._folder.name}-{self._kills}")
-        # A killed process leaves its files as they are, and no lock; its shared memory is useless.
-        shutil.copytree(self._folder, found, ignore=shutil.ignore_patterns("*-shm", "*.reserve"))
+        copied = Signal()
+
+        def copy(_: Transaction) -> None:
+            # Only while both threads hold still are the files those of one moment. A killed process leaves
+            # them as they are, and no lock; its shared memory is of no use to others.
+            with self._store._checkpointer._working:
+                leave = shutil.ignore_patterns("*-shm", "*.reserve")
+                shutil.copytree(self._folder, found, ignore=leave, dirs_exist_ok=True)
+            copied.set()
+
+        self._store._submit(copy, 0)
+        assert copied.wait(60)
         return SqliteHome(found, self._durability, self._pace)
 
 
