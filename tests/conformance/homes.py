@@ -6,12 +6,15 @@ The tests know a store through `store.base` alone; what only one kind of store c
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Event as Signal
 from typing import Protocol
 
 from listenkey.core.records import Event, StreamId
 from listenkey.store.base import EndedKey, Store
 from listenkey.store.sqlite import open_sqlite
 from listenkey.store.sqlite.database import Durability
+from listenkey.store.sqlite.pace import Pace
+from listenkey.store.sqlite.transaction import Transaction
 
 
 class Home(Protocol):
@@ -32,26 +35,58 @@ class Home(Protocol):
 class SqliteHome:
     """A data folder."""
 
-    def __init__(self, folder: Path, durability: Durability) -> None:
+    def __init__(self, folder: Path, durability: Durability, pace: Pace) -> None:
         self._folder = folder
         self._durability = durability
+        self._pace = pace
         self._kills = 0
         self.keeps_epochs = durability == "full"
 
     def open(self) -> Store:
-        return open_sqlite(self._folder, durability=self._durability)
+        self._store = open_sqlite(self._folder, durability=self._durability, pace=self._pace)
+        return self._store
 
     def after_kill(self) -> "SqliteHome":
         self._kills += 1
         found = self._folder.with_name(f"{self._folder.name}-{self._kills}")
-        # A killed process leaves its files as they are, and no lock; its shared memory is of no use to others.
-        shutil.copytree(self._folder, found, ignore=shutil.ignore_patterns("*-shm", "*.reserve"))
-        return SqliteHome(found, self._durability)
+        copied = Signal()
 
+        def copy(_: Transaction) -> None:
+            # Only while both threads hold still are the files those of one moment. A killed process leaves
+            # them as they are, and no lock; its shared memory is of no use to others.
+            with self._store._checkpointer._working:
+                leave = shutil.ignore_patterns("*-shm", "*.reserve")
+                shutil.copytree(self._folder, found, ignore=leave, dirs_exist_ok=True)
+            copied.set()
+
+        self._store._submit(copy, 0)
+        assert copied.wait(60)
+        return SqliteHome(found, self._durability, self._pace)
+
+
+HASTY = Pace(
+    batch_weight=4,
+    batches_a_slice=1,
+    idle_seconds=0.001,
+    index_events=3,
+    index_slice=2,
+    trim_journals=1,
+    trim_rows=2,
+    trim_scattered_rows=2,
+    trim_ids=2,
+    log_pages=24,
+    move_pages=2,
+    move_pause=0.0,
+    stall_pages=6,
+    reserve_bytes=4096,
+    small_file_pages=0,
+)
+"""Everything in small pieces and at once, so that a short test meets what takes a store hours."""
 
 HOMES: dict[str, Callable[[Path], Home]] = {
-    "sqlite": lambda folder: SqliteHome(folder / "data", "full"),
-    "sqlite-relaxed": lambda folder: SqliteHome(folder / "data", "relaxed"),
+    "sqlite": lambda folder: SqliteHome(folder / "data", "full", Pace()),
+    "sqlite-hasty": lambda folder: SqliteHome(folder / "data", "full", HASTY),
+    "sqlite-relaxed": lambda folder: SqliteHome(folder / "data", "relaxed", HASTY),
 }
 
 

@@ -12,7 +12,7 @@ from listenkey.core.records import Account, ApiKey, ListenKey, StreamId
 from listenkey.store.base import EndedKey, KeyRequest, NewKey, Submission
 
 
-class Refusal(Exception):  # noqa: N818 - the word of the domain
+class Refusal(Exception):
     """The code of a request that has to be refused."""
 
 

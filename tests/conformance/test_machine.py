@@ -141,7 +141,8 @@ class Lives(RuleBasedStateMachine):
     def remove_account(self, name: str) -> None:
         """An account goes, or is not there."""
         self.ask(
-            lambda: self.store.remove_account(name, self.now), lambda: self.model.remove_account(name, self.now)
+            lambda: self.store.remove_account(name, self.now),
+            lambda: self.model.remove_account(name, self.now),
         )
 
     @rule(number=PICK)
@@ -167,8 +168,16 @@ class Lives(RuleBasedStateMachine):
 
     # Keys -----------------------------------------------------------------------------------------
 
-    @rule(number=PICK, kind=KINDS, policy=POLICIES, most=st.integers(1, 3), lifetime=st.sampled_from([MINUTE, HOUR]))
-    def create_key(self, number: int, kind: tuple[str, str], policy: IssuePolicy, most: int, lifetime: int) -> None:
+    @rule(
+        number=PICK,
+        kind=KINDS,
+        policy=POLICIES,
+        most=st.integers(1, 3),
+        lifetime=st.sampled_from([MINUTE, HOUR]),
+    )
+    def create_key(
+        self, number: int, kind: tuple[str, str], policy: IssuePolicy, most: int, lifetime: int
+    ) -> None:
         """A key is asked for, perhaps with an API key that is gone."""
         holder = self.pick(self.ever_api_keys, number)
         assert holder is not None
@@ -182,7 +191,7 @@ class Lives(RuleBasedStateMachine):
 
     @precondition(lambda self: self.ever)
     @rule(number=PICK, by=PICK, named=st.booleans(), lifetime=st.sampled_from([MINUTE, HOUR]))
-    def extend_key(self, number: int, by: int, named: bool, lifetime: int) -> None:  # noqa: FBT001
+    def extend_key(self, number: int, by: int, named: bool, lifetime: int) -> None:
         """A key is extended by whoever."""
         request = key_request(
             self.ever[number % len(self.ever)],
@@ -195,7 +204,7 @@ class Lives(RuleBasedStateMachine):
 
     @precondition(lambda self: self.ever)
     @rule(number=PICK, named=st.booleans())
-    def close_key(self, number: int, named: bool) -> None:  # noqa: FBT001
+    def close_key(self, number: int, named: bool) -> None:
         """A key is closed by its holder."""
         request = key_request(self.ever[number % len(self.ever)], self.now, named=named)
         self.ask(lambda: self.store.close_key(request), lambda: self.model.close(request))
@@ -238,7 +247,8 @@ class Lives(RuleBasedStateMachine):
         holders = {key.account_id for key in self.ever_api_keys}
         streams = [StreamId(account, name) for account in sorted(holders) for name in ("orders", "fills")]
         submissions = [
-            Submission(streams[number % len(streams)], payload, event_id) for number, payload, event_id in events
+            Submission(streams[number % len(streams)], payload, event_id)
+            for number, payload, event_id in events
         ]
         for stream in streams:
             self.look(stream)
@@ -327,8 +337,12 @@ class Lives(RuleBasedStateMachine):
             assert {user.id for user in self.store.read_key_users(key.id)} == self.model.users[key.id]
 
     def _compare_accounts(self) -> None:
-        assert self.store.read_accounts("", 100) == [account for _, account in sorted(self.model.accounts.items())]
-        assert self.store.read_api_keys(None, "", 1_000) == [key for _, key in sorted(self.model.api_keys.items())]
+        assert self.store.read_accounts("", 100) == [
+            account for _, account in sorted(self.model.accounts.items())
+        ]
+        assert self.store.read_api_keys(None, "", 1_000) == [
+            key for _, key in sorted(self.model.api_keys.items())
+        ]
         for api_key_ in self.ever_api_keys:
             assert self.store.find_api_key(api_key_.key) == self.model.api_keys.get(api_key_.id)
 

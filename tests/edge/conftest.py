@@ -3,6 +3,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+import structlog
 import uvloop
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -17,6 +18,16 @@ from tests.edge.gate import Gate
 def pytest_asyncio_loop_factories(config, item):
     """The loop that the gateway runs on."""
     return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quiet_log():
+    """Log lines are made as the program makes them, and go nowhere: pictures of tracebacks would take
+    seconds."""
+    processors = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    structlog.configure(processors=processors, logger_factory=structlog.ReturnLoggerFactory())
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -237,6 +237,8 @@ class TestUpgrades:
         [
             (("GET ", "POST "), 405),
             (("HTTP/1.1", "HTTP/1.0"), 400),
+            (("GET /ws", "GET /w\xff"), 400),
+            (("GET /ws", "GET ws://[bad"), 400),
             (("Version: 13", "Version: 8"), 426),
             (("Sec-WebSocket-Version: 13\r\n", ""), 426),
             (("dGhlIHNhbXBsZSBub25jZQ==", "c2hvcnQ="), 400),
@@ -246,7 +248,7 @@ class TestUpgrades:
     )
     async def test_a_wrong_handshake_gets_an_http_error(self, gate, change, status):
         """RFC 6455 section 4.2; nothing is upgraded, and the connection ends."""
-        raw = await gate.raw(handshake("/ws").decode().replace(*change).encode())
+        raw = await gate.raw(handshake("/ws").decode().replace(*change).encode("latin-1"))
         assert (await raw.rest()).startswith(b"HTTP/1.1 %d " % status)
         assert len(gate.gateway.connections) == 0
 

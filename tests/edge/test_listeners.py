@@ -9,7 +9,7 @@ import pytest
 
 from listenkey.base.errors import ConfigError
 from listenkey.config import DialectSettings, Tls
-from tests.edge.gate import SPOT, USDM, Gate, until
+from tests.edge.gate import SPOT, USDM, Gate, handshake, until
 
 TRADE = {"e": "ORDER_TRADE_UPDATE", "E": 1}
 
@@ -107,6 +107,16 @@ class TestAddresses:
             await gate.dial("/public/ws", additional_headers={"x-forwarded-for": forwarded})
             (item,) = (await gate.call("GET", "/v1/connections")).json()["items"]
             assert item["address"] == shown
+
+    async def test_hops_on_several_lines_are_one_list(self, make_gate):
+        """Some proxies add a line of their own instead of appending to the last."""
+        async with make_gate(trusted_proxies=("127.0.0.1", "10.0.0.0/8")) as gate:
+            raw = await gate.raw(
+                handshake("/public/ws", "X-Forwarded-For: 203.0.113.5", "X-Forwarded-For: 10.0.0.1")
+            )
+            await raw.head()
+            (item,) = (await gate.call("GET", "/v1/connections")).json()["items"]
+            assert item["address"] == "203.0.113.5"
 
     async def test_without_trust_the_header_is_worth_nothing(self, gate):
         """Anybody can write it."""

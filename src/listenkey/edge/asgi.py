@@ -11,7 +11,17 @@ Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
+_FORWARDED: Final = b"x-forwarded-for"
 _CLOSE: Final = (b"connection", b"close")
+
+
+def header_map(pairs: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Headers by their lower-case names; of a name that is repeated the last counts, but the hops of
+    `X-Forwarded-For` are one list over all its lines (RFC 9110 section 5.3)."""
+    headers = dict(pairs)
+    if len(headers) != len(pairs) and _FORWARDED in headers:
+        headers[_FORWARDED] = b",".join(value for name, value in pairs if name == _FORWARDED)
+    return headers
 
 
 class BodyTooLarge(Exception):

@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.protocols.utils import is_ssl
 from uvicorn.server import ServerState
 
+from listenkey.edge.asgi import header_map
 from listenkey.edge.bounds import Bounds
 from listenkey.edge.handshake import Refusal, check_upgrade
 
@@ -224,6 +225,8 @@ class HttpProtocol(HttpToolsProtocol):
             return
         try:
             answer = self._open(self._upgrader)
+        except (httptools.HttpParserError, UnicodeDecodeError):
+            answer = Refusal(400, b"not a valid HTTP request")
         except Exception:  # noqa: BLE001 - whatever it was, other connections go on
             _log.exception("upgrade_failed")
             answer = Refusal(500, b"internal error")
@@ -237,7 +240,7 @@ class HttpProtocol(HttpToolsProtocol):
             answer.data_received(rest)
 
     def _open(self, upgrader: Upgrader) -> asyncio.Protocol | Refusal:
-        headers = dict(self.headers)
+        headers = header_map(self.headers)
         accept = check_upgrade(self.scope["method"], self.scope["http_version"], headers)
         if isinstance(accept, Refusal):
             return accept

@@ -32,7 +32,7 @@ class Pacer:
         self._monotonic = monotonic
         self._slots: dict[int, set[Sleeper]] = {}
         self._ticks: list[int] = []
-        self._passed = 0
+        self._passed = monotonic() // TICK
         self._armed: asyncio.TimerHandle | None = None
         self._armed_tick = 0
 
@@ -72,8 +72,9 @@ class Pacer:
 
     def _wake_due(self, now: Micros) -> None:
         left = _BATCH
+        self._passed = now // TICK  # who asks now for what is past waits a tick, so that this ends
         while self._ticks and self._ticks[0] * TICK <= now and left:
-            tick = self._passed = self._ticks[0]
+            tick = self._ticks[0]
             slot = self._slots[tick]
             while slot and left:
                 left -= 1

@@ -16,6 +16,7 @@ from listenkey.edge.asgi import (
     Receive,
     Scope,
     Send,
+    header_map,
     read_body,
     send_reply,
 )
@@ -64,7 +65,7 @@ class Venue:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         method: str = scope["method"]
-        headers = dict(scope["headers"])
+        headers = header_map(scope["headers"])
         client = scope["client"]
         address = self._address(client[0] if client else "", headers)
         path: str = scope["path"]

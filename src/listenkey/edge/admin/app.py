@@ -103,7 +103,7 @@ class Admin:
                 500,
             )
         if answer is not None:
-            reply = Reply(answer.status, [*answer.headers], answer.body if method != "HEAD" else b"")
+            reply = Reply(answer.status, [*answer.headers], answer.body)
             await send_reply(send, reply, close=answer.status == 408)
 
     async def _answer(
@@ -120,7 +120,7 @@ class Admin:
             match = route.pattern.fullmatch(path)
             if match is None:
                 continue
-            found = route.methods.get(method)
+            found = route.methods.get("GET" if method == "HEAD" else method)
             if found is None:
                 raise Refused(
                     f"{method} is not done here",

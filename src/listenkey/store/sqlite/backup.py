@@ -12,6 +12,7 @@ from listenkey.store.sqlite.database import Database, connect, translate
 from listenkey.store.sqlite.epochs import start_new_epochs
 from listenkey.store.sqlite.indexing import index_at_start
 from listenkey.store.sqlite.lock import STORE_FILE, FolderLock, make_folder, unwritable
+from listenkey.store.sqlite.pace import DEFAULT
 from listenkey.store.sqlite.schema import check_sound, identify, make_private, migrate
 from listenkey.store.sqlite.small import read_setting
 from listenkey.store.sqlite.transaction import Memory, Transaction
@@ -110,7 +111,7 @@ def _check_backup(backup: Path, setting: str, check: Callable[[bytes], None]) ->
                 raise StoreForeign(
                     f"{backup} is not a backup of listenkey", "name a file that `store backup` wrote"
                 )
-            check_sound(db, backup, whole=True)
+            check_sound(db, backup, None)
             value = read_setting(db, setting)
             if value is not None:
                 check(value)
@@ -125,7 +126,7 @@ def _begin_anew(part: Path) -> None:
     db = connect(part, "full")
     try:
         migrate(db, identify(db, part))
-        memory = Memory(db)
+        memory = Memory(db, DEFAULT)
         tx = Transaction(db, memory)
         tx.begin()
         try:

@@ -9,31 +9,20 @@ from typing import Final
 import apsw
 
 from listenkey.store.sqlite.database import Database, Durability, connect
-
-START_PAGES: Final = 400
-"""A log of so many pages not yet moved has the thread go to work. Many small moves disturb commits less."""
-LIMIT_PAGES: Final = 4_000
-"""A log of so many pages is to begin anew, which it can only once all of it is moved."""
-PAUSE_SECONDS: Final = 0.1
-"""Between two moves of the thread: pages that are written again meanwhile are moved once."""
-STALL_PAGES: Final = 1_000
-"""The writer does not stop for more pages than these, be the log as long as it may ..."""
-OVERDUE_PAGES: Final = 128_000
-"""... up to here."""
-
+from listenkey.store.sqlite.pace import Pace
 
 _FRAME_BYTES: Final = 4_096 + 24
 _CHUNK: Final = bytes(1024 * 1024)
 
 
-def prepare_log(store: Path) -> None:
+def prepare_log(store: Path, pages: int) -> None:
     """Fill the write-ahead log up with zeros to the length that it reaches anyway: a file that is written
     over syncs several times faster than one that grows. Wants that nobody writes meanwhile."""
     log = store.with_name(store.name + "-wal")
     with contextlib.suppress(OSError), log.open("r+b", buffering=0) as file:
         size = file.seek(0, os.SEEK_END)
         try:
-            for start in range(size, LIMIT_PAGES * _FRAME_BYTES, len(_CHUNK)):
+            for start in range(size, pages * _FRAME_BYTES, len(_CHUNK)):
                 os.pwrite(file.fileno(), _CHUNK, start)
             os.fsync(file.fileno())
         except OSError:
@@ -48,8 +37,9 @@ class Checkpointer:
     and the log would grow for good. Once it is long, the writer copies the last few pages between commits.
     """
 
-    def __init__(self, path: Path, durability: Durability, vfs: str | None = None) -> None:
+    def __init__(self, path: Path, durability: Durability, vfs: str | None, pace: Pace) -> None:
         self._open = (path, durability, vfs)
+        self._pace = pace
         self._wake = threading.Condition()
         self._working = threading.Lock()
         self._asked = False
@@ -79,12 +69,12 @@ class Checkpointer:
     def help(self, db: Database) -> None:
         """On the writer's thread, between commits: have a log that grew long moved."""
         rest = self._pages - self._moved
-        if rest < START_PAGES and self._pages < LIMIT_PAGES:
+        if rest < self._pace.move_pages and self._pages < self._pace.log_pages:
             return
-        if self._pages >= OVERDUE_PAGES:
+        if self._pages >= self._pace.overdue_pages:
             with self._working:
                 self._move(db)
-        elif self._pages < LIMIT_PAGES or rest > STALL_PAGES:
+        elif self._pages < self._pace.log_pages or rest > self._pace.stall_pages:
             self._ask()
         elif self._working.acquire(blocking=False):
             try:
@@ -93,7 +83,7 @@ class Checkpointer:
                 self._working.release()
 
     def _ask(self) -> None:
-        if not self._asked or self._pages >= LIMIT_PAGES:
+        if not self._asked or self._pages >= self._pace.log_pages:
             with self._wake:
                 self._asked = True
                 self._wake.notify()
@@ -117,7 +107,9 @@ class Checkpointer:
 
     def _pause(self) -> None:
         with self._wake:
-            self._wake.wait_for(lambda: self._closing or self._pages >= LIMIT_PAGES, PAUSE_SECONDS)
+            self._wake.wait_for(
+                lambda: self._closing or self._pages >= self._pace.log_pages, self._pace.move_pause
+            )
 
     def _move(self, db: Database) -> None:
         try:

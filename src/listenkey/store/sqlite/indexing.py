@@ -12,7 +12,6 @@ from listenkey.store.sqlite.journal import EventId, Journal, digest_of, pack, sp
 from listenkey.store.sqlite.transaction import Memory, Transaction
 from listenkey.store.sqlite.work import Slices
 
-ENTRIES_A_SLICE: Final = 256
 ENTRIES_A_RUN: Final = 4
 """A journal's run costs about as much as so many ids."""
 
@@ -20,17 +19,18 @@ ENTRIES_A_RUN: Final = 4
 def index_slices(memory: Memory) -> Slices[None]:
     """Index everything that is committed by now."""
     tx = yield
-    upto, room = memory.seq, ENTRIES_A_SLICE
+    size = memory.pace.index_slice
+    upto, room = memory.seq, size
     for journal in list(memory.unindexed):
-        for ids in _chunks(list(journal.recent.items()), ENTRIES_A_SLICE):
+        for ids in _chunks(list(journal.recent.items()), size):
             _index_ids(tx, journal, ids)
             room -= len(ids)
             if room <= 0:
-                tx, room = (yield), ENTRIES_A_SLICE
+                tx, room = (yield), size
         _index_rows(tx, journal)
         room -= ENTRIES_A_RUN
         if room <= 0:
-            tx, room = (yield), ENTRIES_A_SLICE
+            tx, room = (yield), size
     if upto != memory.indexed:
         tx.db.write_meta("indexed", upto)
         tx.on_commit.append(partial(setattr, memory, "indexed", upto))

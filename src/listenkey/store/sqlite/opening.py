@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 import apsw
 
@@ -13,14 +12,12 @@ from listenkey.store.sqlite.database import Database, Durability, Reader, config
 from listenkey.store.sqlite.epochs import start_new_epochs
 from listenkey.store.sqlite.indexing import index_at_start
 from listenkey.store.sqlite.lock import RESERVE_FILE, STORE_FILE, FolderLock, make_folder
-from listenkey.store.sqlite.reserve import RESERVE_BYTES, Reserve, free_reserve
+from listenkey.store.sqlite.pace import DEFAULT, Pace
+from listenkey.store.sqlite.reserve import Reserve, free_reserve
 from listenkey.store.sqlite.schema import check_sound, identify, make_private, migrate
 from listenkey.store.sqlite.store import SqliteStore
 from listenkey.store.sqlite.transaction import Memory, Transaction
 from listenkey.store.sqlite.writer import Writer
-
-WRITER_CACHE_KIB: Final = 163_840
-READER_CACHE_KIB: Final = 32_768
 
 
 def open_sqlite(
@@ -28,7 +25,7 @@ def open_sqlite(
     *,
     durability: Durability = "full",
     vfs: str | None = None,
-    reserve_bytes: int = RESERVE_BYTES,
+    pace: Pace = DEFAULT,
 ) -> SqliteStore:
     """Open the store in a data folder, made where missing, and lock the folder.
 
@@ -42,21 +39,21 @@ def open_sqlite(
         path = folder / STORE_FILE
         make_private(path)
         try:
-            db, memory = _begin(path, durability, vfs)
+            db, memory = _begin(path, durability, vfs, pace)
         except StoreFull:
             # Who crashed on a full disk finds the reserve as that run left it: it is for this, too.
             if not free_reserve(folder / RESERVE_FILE):
                 raise
-            db, memory = _begin(path, durability, vfs)
+            db, memory = _begin(path, durability, vfs, pace)
         undo.callback(db.close)
         with _translated(path):
             if vfs is None:
-                prepare_log(path)
+                prepare_log(path, pace.log_pages)
             reader = Reader(str(path), vfs=vfs)
             undo.callback(reader.close)
-            configure(reader, durability, READER_CACHE_KIB)
-        checkpointer = Checkpointer(path, durability, vfs)
-        reserve = Reserve(folder / RESERVE_FILE, reserve_bytes)
+            configure(reader, durability, pace.reader_cache_kib)
+        checkpointer = Checkpointer(path, durability, vfs, pace)
+        reserve = Reserve(folder / RESERVE_FILE, pace.reserve_bytes)
         store = SqliteStore(
             path,
             vfs,
@@ -70,31 +67,31 @@ def open_sqlite(
     return store
 
 
-def _begin(path: Path, durability: Durability, vfs: str | None) -> tuple[Database, Memory]:
+def _begin(path: Path, durability: Durability, vfs: str | None, pace: Pace) -> tuple[Database, Memory]:
     """The writer's connection to a sound file of the newest version, with the last run's work finished."""
     with _translated(path), contextlib.ExitStack() as undo:
         # That a run began has to outlast a power cut in any case.
-        db = connect(path, "full", vfs, WRITER_CACHE_KIB)
+        db = connect(path, "full", vfs, pace.writer_cache_kib)
         undo.callback(db.close)
-        check_and_migrate(db, path)
-        memory = take_up(db, durability)
+        check_and_migrate(db, path, pace)
+        memory = take_up(db, durability, pace)
         db.set_durability(durability)
         undo.pop_all()
     return db, memory
 
 
-def check_and_migrate(db: Database, path: Path) -> None:
+def check_and_migrate(db: Database, path: Path, pace: Pace) -> None:
     """See that the file is ours and sound, and bring it to the newest version."""
     version = identify(db, path)
     if version:
-        check_sound(db, path)
+        check_sound(db, path, pace.small_file_pages)
     db.pragma("journal_mode", "wal")
     migrate(db, version)
 
 
-def take_up(db: Database, durability: Durability) -> Memory:
+def take_up(db: Database, durability: Durability, pace: Pace) -> Memory:
     """Finish what the last run left, and note that a run began."""
-    memory = Memory(db)
+    memory = Memory(db, pace)
     tx = Transaction(db, memory)
     tx.begin()
     try:

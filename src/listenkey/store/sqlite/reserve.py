@@ -3,9 +3,6 @@
 import contextlib
 import os
 from pathlib import Path
-from typing import Final
-
-RESERVE_BYTES: Final = 8 * 1024 * 1024
 
 
 def free_reserve(path: Path) -> bool:
@@ -21,7 +18,7 @@ def free_reserve(path: Path) -> bool:
 class Reserve:
     """A file of allocated blocks, given up when the disk is full and taken again when there is room."""
 
-    def __init__(self, path: Path, size: int = RESERVE_BYTES) -> None:
+    def __init__(self, path: Path, size: int) -> None:
         self._path = path
         self._size = size
         self.held = False

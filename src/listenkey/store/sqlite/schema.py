@@ -103,8 +103,6 @@ MIGRATIONS: tuple[str, ...] = (_FIRST,)
 """Script n brings a file of version n to version n + 1."""
 
 
-SMALL_FILE_PAGES: Final = 16_384
-"""Files up to this size are checked whole at each start."""
 _SMALL_TABLES: Final = ("meta", "setting", "account", "api_key", "journal", "reservation", "ban", "token")
 
 
@@ -150,12 +148,12 @@ def migrate(db: Database, version: int) -> None:
         raise
 
 
-def check_sound(db: Database, path: Path, *, whole: bool = False) -> None:
-    """Look for damage: everywhere in a small file, else in the tables on which all depends.
+def check_sound(db: Database, path: Path, small_file_pages: int | None) -> None:
+    """Look for damage: everywhere in a small file or without a limit, else in the tables that all depends on.
     Errors: `StoreDamaged`."""
     pages = db.pragma("page_count")
     assert isinstance(pages, int)
-    if whole or pages <= SMALL_FILE_PAGES:
+    if small_file_pages is None or pages <= small_file_pages:
         checks = ["PRAGMA quick_check(1)"]
     else:
         checks = [f"PRAGMA quick_check({table})" for table in _SMALL_TABLES]

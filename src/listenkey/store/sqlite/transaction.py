@@ -14,6 +14,7 @@ from listenkey.core.records import Event, KeyState, StreamId
 from listenkey.store.base import EndedKey, Observer
 from listenkey.store.sqlite.database import Database, Value
 from listenkey.store.sqlite.journal import Journal
+from listenkey.store.sqlite.pace import Pace
 
 ROWS_A_STATEMENT: Final = 64
 """Each run of a statement gives up the interpreter's lock and waits for it again; so many rows share one."""
@@ -40,7 +41,8 @@ Segment: TypeAlias = dict[Journal, Group]
 class Memory:
     """What the writer remembers from batch to batch; as committed."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, pace: Pace) -> None:
+        self.pace = pace
         newest = db.rows("SELECT seq, time FROM log ORDER BY seq DESC LIMIT 1")
         self.indexed = db.read_meta("indexed")
         seq, at = newest[0] if newest else (0, 0)

@@ -8,32 +8,24 @@ from bisect import bisect_left
 from functools import partial
 from typing import Final
 
-from listenkey.base.clock import DAY, Micros
+from listenkey.base.clock import Micros
 from listenkey.core.records import KeyState
 from listenkey.store.sqlite.database import Database, Value
 from listenkey.store.sqlite.indexing import index_slices
 from listenkey.store.sqlite.journal import unpack
+from listenkey.store.sqlite.pace import Pace
 from listenkey.store.sqlite.reading import Journals
 from listenkey.store.sqlite.transaction import FIRST_ID, Memory, Transaction
 from listenkey.store.sqlite.work import Slices
 
-JOURNALS_A_SLICE: Final = 100
-ROWS_A_SLICE: Final = 500
-SCATTERED_ROWS_A_SLICE: Final = 200
-"""Rows that lie apart, each in a page of its own, cost more."""
-IDS_A_SLICE: Final = 4_000
-ID_SLICES_A_TRIM: Final = 50
 _LAST_ID: Final = (2**63 - 1, "", "")
-EVENT_IDS_KEPT: Final = DAY
-"""How long an event's id is known at least, however short journals are kept."""
-ENDED_KEPT: Final = 30 * DAY
-"""How long an ended key is listed, and a past ban counted."""
 
 
 def trim_slices(
     memory: Memory, journals: Journals, older_than: Micros, max_events: int, now: Micros
 ) -> Slices[int]:
     """Trim everything; how many events were forgotten."""
+    pace = memory.pace
     yield from index_slices(memory)
     tx = yield
     cutoff = _first_seq_since(tx.db, older_than)
@@ -41,18 +33,18 @@ def trim_slices(
     while rows := tx.db.rows(
         "SELECT id, account, stream, state, head, oldest, swept FROM journal"
         " WHERE id > ? ORDER BY id LIMIT ?",
-        (after, JOURNALS_A_SLICE),
+        (after, pace.trim_journals),
     ):
         for row in rows:
             forgotten += _move_oldest(tx, journals, row, cutoff, max_events)
         after = rows[-1][0]
         tx = yield
-    yield from _delete_by_age(cutoff)
-    yield from _sweep()
-    yield from _drop_runs()
-    yield from _forget_event_ids(memory, min(older_than, now - EVENT_IDS_KEPT))
+    yield from _delete_by_age(pace, cutoff)
+    yield from _sweep(pace)
+    yield from _drop_runs(pace)
+    yield from _forget_event_ids(memory, min(older_than, now - pace.ids_kept))
     for forget in (_forget_ended_keys, _forget_bans, _forget_accounts):
-        yield from forget(now - ENDED_KEPT)
+        yield from forget(pace, now - pace.ended_kept)
     return forgotten
 
 
@@ -103,27 +95,27 @@ def _first_offset_from(db: Database, journal: int, head: int, oldest: int, cutof
     return max(oldest, int(first) + bisect_left(unpack(first_seq, last - first + 1, packed), cutoff))
 
 
-def _delete_by_age(cutoff: int) -> Slices[None]:
+def _delete_by_age(pace: Pace, cutoff: int) -> Slices[None]:
     tx = yield
     while True:
         (lowest,) = tx.db.rows("SELECT min(seq) FROM log")[0]
         if lowest is None or lowest >= cutoff:
             return
-        tx.db.execute("DELETE FROM log WHERE seq < ?", (min(cutoff, lowest + ROWS_A_SLICE),))
+        tx.db.execute("DELETE FROM log WHERE seq < ?", (min(cutoff, lowest + pace.trim_rows),))
         tx = yield
 
 
-def _sweep() -> Slices[None]:
+def _sweep(pace: Pace) -> Slices[None]:
     """Delete the rows of what journals may not show any more."""
     tx = yield
-    room = SCATTERED_ROWS_A_SLICE
+    room = pace.trim_scattered_rows
     while found := tx.db.rows("SELECT id, oldest, swept FROM journal WHERE swept < oldest LIMIT 1"):
         journal, oldest, swept = found[0]
         upto = _delete_rows_between(tx.db, journal, swept, min(oldest, swept + room), oldest)
         tx.db.execute("UPDATE journal SET swept = ? WHERE id = ?", (upto, journal))
         room -= upto - swept
         if room <= 0:
-            tx, room = (yield), SCATTERED_ROWS_A_SLICE
+            tx, room = (yield), pace.trim_scattered_rows
 
 
 def _delete_rows_between(db: Database, journal: int, first: int, end: int, oldest: int) -> int:
@@ -142,24 +134,24 @@ def _delete_rows_between(db: Database, journal: int, first: int, end: int, oldes
     return int(max(start, end))
 
 
-def _drop_runs() -> Slices[None]:
+def _drop_runs(pace: Pace) -> Slices[None]:
     """Delete the index of what is deleted, and journals that are over and empty."""
     tx = yield
     after = 0
     while rows := tx.db.rows(
         "SELECT id, swept, state <> 'current' AND swept > head FROM journal WHERE id > ? ORDER BY id LIMIT ?",
-        (after, JOURNALS_A_SLICE),
+        (after, pace.trim_journals),
     ):
         for journal, swept, is_over in rows:
-            changed = ROWS_A_SLICE
-            while changed == ROWS_A_SLICE:
+            changed = pace.trim_rows
+            while changed == pace.trim_rows:
                 tx.db.execute(
                     "DELETE FROM log_run WHERE journal = ?1 AND last_offset IN"
                     " (SELECT last_offset FROM log_run WHERE journal = ?1 AND last_offset < ?2 LIMIT ?3)",
-                    (journal, swept, ROWS_A_SLICE),
+                    (journal, swept, pace.trim_rows),
                 )
                 changed = tx.db.changes()
-                if changed == ROWS_A_SLICE:
+                if changed == pace.trim_rows:
                     tx = yield
             if is_over:
                 tx.db.execute("DELETE FROM journal WHERE id = ?", (journal,))
@@ -167,12 +159,12 @@ def _drop_runs() -> Slices[None]:
         tx = yield
 
 
-def _delete_in_slices(statement: str, *values: Value) -> Slices[None]:
+def _delete_in_slices(pace: Pace, statement: str, *values: Value) -> Slices[None]:
     """Run a DELETE until it finds nothing; its last place holds how many rows it may delete at once."""
     changed = 1
     while changed:
         tx = yield
-        tx.db.execute(statement, (*values, ROWS_A_SLICE))
+        tx.db.execute(statement, (*values, pace.trim_rows))
         changed = tx.db.changes()
 
 
@@ -180,12 +172,12 @@ def _forget_event_ids(memory: Memory, before: Micros) -> Slices[None]:
     """Forget old ids, in the table's own order, so that nothing has to be kept in the order of time. A large
     table is gone through in several trims."""
     tx = yield
-    for _ in range(ID_SLICES_A_TRIM):
+    for _ in range(memory.pace.trim_id_slices):
         start = memory.ids_seen
         ends = tx.db.rows(
             "SELECT account, stream, id FROM event_id WHERE (account, stream, id) > (?, ?, ?)"
             " ORDER BY account, stream, id LIMIT 1 OFFSET ?",
-            (*start, IDS_A_SLICE),
+            (*start, memory.pace.trim_ids),
         )
         end = ends[0] if ends else _LAST_ID
         tx.db.execute(
@@ -199,7 +191,7 @@ def _forget_event_ids(memory: Memory, before: Micros) -> Slices[None]:
         tx = yield
 
 
-def _forget_ended_keys(before: Micros) -> Slices[None]:
+def _forget_ended_keys(pace: Pace, before: Micros) -> Slices[None]:
     """Drop keys that ended long ago; never the newest one, whose id says which come next."""
     states: tuple[KeyState, ...] = ("closed", "expired")
     for state in states:
@@ -210,20 +202,21 @@ def _forget_ended_keys(before: Micros) -> Slices[None]:
                 "DELETE FROM listen_key WHERE id IN"
                 " (SELECT id FROM listen_key WHERE state = ? AND state <> 'active'"
                 " AND ended_at < ? AND id < (SELECT max(id) FROM listen_key) LIMIT ?)",
-                (state, before, ROWS_A_SLICE),
+                (state, before, pace.trim_rows),
             )
             changed = tx.db.changes()
             tx.count(state, -changed)
 
 
-def _forget_bans(before: Micros) -> Slices[None]:
+def _forget_bans(pace: Pace, before: Micros) -> Slices[None]:
     return _delete_in_slices(
-        "DELETE FROM ban WHERE id IN (SELECT id FROM ban WHERE until < ? LIMIT ?)", before
+        pace, "DELETE FROM ban WHERE id IN (SELECT id FROM ban WHERE until < ? LIMIT ?)", before
     )
 
 
-def _forget_accounts(before: Micros) -> Slices[None]:
+def _forget_accounts(pace: Pace, before: Micros) -> Slices[None]:
     return _delete_in_slices(
+        pace,
         "DELETE FROM account WHERE id IN (SELECT id FROM account WHERE removed_at < ?"
         " AND NOT EXISTS (SELECT 1 FROM listen_key k WHERE k.account = account.id) LIMIT ?)",
         before,

@@ -10,7 +10,7 @@ from asyncio import AbstractEventLoop
 from collections import deque
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from typing import Any, Final
+from typing import Any
 
 import apsw
 
@@ -21,14 +21,6 @@ from listenkey.store.sqlite.indexing import index_slices
 from listenkey.store.sqlite.reserve import Reserve
 from listenkey.store.sqlite.transaction import Memory, Transaction
 from listenkey.store.sqlite.work import Errand, Outcome, Work
-
-BATCH_WEIGHT: Final = 1024
-"""Events and other members in one commit, about: more of them gain little and delay those who wait."""
-BATCHES_A_SLICE: Final = 4
-"""Under load, a slice of long work gets a turn after so many batches."""
-IDLE_SECONDS: Final = 2.0
-INDEX_EVENTS: Final = 65_536
-"""So many events without an entry in the index are put into it even when there is no idle moment."""
 
 
 class Writer:
@@ -44,6 +36,7 @@ class Writer:
     ) -> None:
         self._db = db
         self._memory = memory
+        self._pace = memory.pace
         self._checkpointer = checkpointer
         self._reserve = reserve
         self._deliver = deliver
@@ -87,7 +80,7 @@ class Writer:
             if self._closing and not batch:
                 break
             self._plan_indexing(idle=False)
-            if self._errands and (not batch or self._batches % BATCHES_A_SLICE == 0):
+            if self._errands and (not batch or self._batches % self._pace.batches_a_slice == 0):
                 self._run_slice()
             self._checkpointer.help(self._db)
         self._wind_up()
@@ -106,7 +99,7 @@ class Writer:
                 else:
                     batch.append(item)
                     weight += item.weight
-                    if weight >= BATCH_WEIGHT:
+                    if weight >= self._pace.batch_weight:
                         break
                 item = self._queue.get_nowait()
         except Empty:
@@ -115,11 +108,15 @@ class Writer:
         return batch
 
     def _patience(self) -> float | None:
-        return IDLE_SECONDS if self._memory.unindexed else None
+        return self._pace.idle_seconds if self._memory.unindexed else None
 
     def _plan_indexing(self, *, idle: bool) -> None:
         memory = self._memory
-        if memory.unindexed and not self._errands and (idle or memory.seq - memory.indexed >= INDEX_EVENTS):
+        if (
+            memory.unindexed
+            and not self._errands
+            and (idle or memory.seq - memory.indexed >= self._pace.index_events)
+        ):
             self._errands.append(Errand(index_slices(memory), memory.time, None))
 
     # Batches --------------------------------------------------------------------------------------
