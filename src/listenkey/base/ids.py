@@ -16,9 +16,7 @@ _CROCKFORD: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 def check_account_name(name: str) -> str:
     """The name itself, or `Refused("bad_name")`."""
     if not ACCOUNT_NAME.match(name):
-        raise Refused(
-            "an account name is 1 to 64 of a-z 0-9 . _ -", "choose another name", code="bad_name"
-        )
+        raise Refused("an account name is 1 to 64 of a-z 0-9 . _ -", "choose another name", code="bad_name")
     return name
 
 
