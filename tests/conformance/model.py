@@ -94,7 +94,7 @@ class Model:
     def extend(self, request: KeyRequest) -> Changed | NotLive:
         """Move a key's expiry."""
         self._require(request.api_key_id, request.account_id)
-        outcome = keylife.extend(self._asked(request), request.lifetime, request.now)
+        outcome = keylife.extend(self._asked(request), request.lifetime, request.now, request.api_key_id)
         if isinstance(outcome, Changed):
             self.keys[outcome.key.id] = outcome.key
             self.users[outcome.key.id].add(request.api_key_id)
