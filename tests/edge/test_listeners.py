@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from listenkey.base.errors import ConfigError
-from listenkey.config import DialectSettings, Tls
+from listenkey.config import DialectSettings, Http, Tls
 from tests.edge.gate import SPOT, USDM, Gate, handshake, until
 
 TRADE = {"e": "ORDER_TRADE_UPDATE", "E": 1}
@@ -58,6 +58,27 @@ class TestTls:
             overwrite(first, *contents(second))
             gate.listeners.reload_tls()
             assert await asyncio.to_thread(shown) != before
+
+    async def test_idle_connections_do_not_hold_up_the_end(self, make_gate, certificate):
+        """A client that keeps its connection and does not say goodbye in TLS costs a drain no more than a
+        moment."""
+        async with make_gate(tls=certificate) as gate:
+            host, port = gate.venue.rpartition("/")[2].split(":")
+            trusting = ssl.create_default_context(cafile=certificate.cert)
+            reader, writer = await asyncio.open_connection(host, int(port), ssl=trusting)
+            writer.write(b"GET /fapi/v1/ping HTTP/1.1\r\nHost: x\r\n\r\n")
+            await reader.readuntil(b"\r\n\r\n")
+            writer.transport.pause_reading()
+            began = time.perf_counter()
+            await gate.listeners.drain(8)
+            assert time.perf_counter() - began < 3
+            writer.transport.abort()
+
+    async def test_a_tls_handshake_may_not_take_for_ever(self, make_gate, certificate):
+        """A peer that opens the port and is silent is cut as one that sends no head."""
+        async with make_gate(tls=certificate, http=Http(head_seconds=1)) as gate:
+            raw = await gate.raw(b"\x16\x03\x01")
+            assert await raw.rest() == b""
 
     async def test_a_certificate_that_cannot_be_used_stops_the_start(self, make_gate, tmp_path):
         """With a word on which setting is wrong."""

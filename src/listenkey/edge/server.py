@@ -16,6 +16,7 @@ from listenkey.edge.http import HttpProtocol, Upgrader
 
 _SWEEP_SECONDS = 0.5
 _LAST_WORDS_SECONDS = 0.5
+_TLS_GOODBYE_SECONDS = 0.5
 _BACKLOG = 2048
 
 
@@ -94,11 +95,7 @@ class Listener:
         host, port = self._address.host, self._address.port
         try:
             self._server = await loop.create_server(
-                self._make_protocol,
-                host,
-                port,
-                ssl=self._tls.context if self._tls else None,
-                backlog=_BACKLOG,
+                self._make_protocol, host, port, backlog=_BACKLOG, **self._tls_options()
             )
         except OSError as error:
             raise ConfigError(
@@ -108,6 +105,17 @@ class Listener:
         bound = self._server.sockets[0].getsockname()
         shown = f"[{host}]" if ":" in host else host
         return f"{'https' if self._tls else 'http'}://{shown}:{bound[1]}"
+
+    def _tls_options(self) -> dict[str, Any]:
+        """Bounds on what TLS adds: a handshake takes no longer than a head, a goodbye no longer than a
+        moment."""
+        if self._tls is None:
+            return {}
+        return {
+            "ssl": self._tls.context,
+            "ssl_handshake_timeout": self._bounds.head_seconds,
+            "ssl_shutdown_timeout": _TLS_GOODBYE_SECONDS,
+        }
 
     def _make_protocol(self) -> HttpProtocol:
         return HttpProtocol(self._config, self._state, {}, bounds=self._bounds, upgrader=self._upgrader)
