@@ -2,9 +2,10 @@ import json
 
 import pytest
 
+from listenkey.base.errors import StoreError, StoreFull
 from listenkey.config import Http
 from listenkey.core.records import Ban
-from tests.edge.gate import BINGX, SPOT, USDM
+from tests.edge.gate import BINGX, SPOT, USDM, until
 
 TRADE = {"e": "ORDER_TRADE_UPDATE", "E": 1}
 MILLISECOND = 1000
@@ -152,6 +153,19 @@ class TestAccounts:
         """400 with the reason, never a fault."""
         response = await gate.call("POST", "/v1/accounts", content=body)
         assert (response.status_code, error_code(response)) == (400, "bad_body")
+
+    async def test_a_body_too_long_or_too_late_is_refused(self, make_gate):
+        """413 and 408, as JSON."""
+        async with make_gate(http=Http(body_seconds=1)) as gate:
+            response = await gate.call("POST", "/v1/accounts", content=b" " * 70_000)
+            assert (response.status_code, error_code(response)) == (413, "too_large")
+            raw = await gate.raw(
+                f"POST /v1/accounts HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {gate.token}\r\n"
+                "Content-Length: 10\r\n\r\nabc".encode(),
+                admin=True,
+            )
+            status, _, body = await raw.answer()
+            assert (status, json.loads(body)["error"]["code"]) == (408, "body_too_slow")
 
     async def test_an_api_key_is_shown_once_and_masked_afterwards(self, gate):
         """I7: of the key the first and last four, of the secret nothing."""
@@ -408,6 +422,58 @@ class TestPublish:
                 response = await gate.call("POST", "/v1/publish", content=content)
                 assert (response.status_code, error_code(response)) == (413, "too_large")
 
+    async def test_a_line_without_end_is_refused_and_the_next_is_read(self, make_gate):
+        """It is not kept in memory: the answer comes in its place, and the lines around it are journaled."""
+        async with make_gate(http=Http(event_bytes=1_000)) as gate:
+            await gate.api_key()
+            good = json.dumps({"account": "alice", "stream": "binance-usdm", "event": TRADE}).encode()
+
+            async def stream():
+                yield good + b"\n"
+                for _ in range(10):
+                    yield b"x" * 50_000
+                yield b"\n" + good + b"\n"
+
+            response = await gate.call("POST", "/v1/publish", content=stream())
+            shown = [json.loads(line) for line in response.text.splitlines()]
+            assert [each.get("offset") or each["error"]["code"] for each in shown] == [1, "too_large", 2]
+
+    async def test_half_a_line_of_a_publisher_that_left_is_not_journaled(self, gate):
+        """Whole lines are, although nobody is there to be told."""
+        await gate.api_key()
+        line = json.dumps({"account": "alice", "stream": "binance-usdm", "event": TRADE}).encode()
+        head = (
+            f"POST /v1/publish HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {gate.token}\r\n"
+            "Content-Length: 100000\r\n\r\n"
+        )
+        raw = await gate.raw(head.encode() + line + b"\n" + line[:-5], admin=True)
+        await until(lambda: gate.gateway.metrics.events_published == 1)
+        raw.writer.transport.abort()
+        await until(lambda: not gate.listeners._admin._state.tasks)
+        assert (gate.gateway.metrics.events_published, gate.gateway.metrics.events_refused) == (1, 0)
+
+    async def test_an_answer_is_taken_in_time_or_not_at_all(self, make_gate):
+        """A publisher that pauses gets all of its answer; one that never reads it is cut."""
+        async with make_gate(http=Http(body_seconds=1)) as gate:
+            lines = b"?\n" * 60_000
+            head = (
+                f"POST /v1/publish HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {gate.token}\r\n"
+                f"Content-Length: {len(lines)}\r\n\r\n"
+            )
+            for patient in (True, False):
+                raw = await gate.raw(admin=True)
+                raw.writer.transport.pause_reading()
+                await raw.send(head.encode() + lines)
+                connections = gate.listeners._admin._state.connections
+                await until(lambda: any(each.flow.write_paused for each in tuple(connections)))  # noqa: B023
+                if patient:
+                    raw.writer.transport.resume_reading()
+                    _, _, body = await raw.answer()
+                    assert body.count(b"bad_line") == 60_000
+                    await until(lambda: not any(each.flow.write_paused for each in tuple(connections)))  # noqa: B023
+                else:
+                    await until(lambda: not any(each.flow.write_paused for each in tuple(connections)))  # noqa: B023
+
     async def test_nothing_in_nothing_out(self, gate):
         """An empty body is 200 with no line."""
         for body in (b"", b"\n\n", b"  \n"):
@@ -494,6 +560,24 @@ class TestOperations:
         ):
             assert line in lines
         assert not any(word in response.text for word in (key, api_key, "alice", "127.0.0.1"))
+
+    async def test_a_store_in_trouble_is_said(self, gate, monkeypatch):
+        """Not ready for who probes, 503 or 507 for who asks; alive all the same."""
+
+        def fail(*arguments):
+            raise StoreError("the disk is gone", "get another")
+
+        def overflow(*arguments):
+            raise StoreFull("the disk is full", "make room")
+
+        monkeypatch.setattr(gate.gateway.store, "read_next_expiry", fail)
+        ready = await gate.call("GET", "/health/ready", headers={})
+        assert (ready.status_code, ready.json()) == (503, {"status": "not ready", "reason": "store"})
+        assert (await gate.call("GET", "/health/live", headers={})).status_code == 200
+        for error, status, code in ((fail, 503, "store"), (overflow, 507, "store_full")):
+            monkeypatch.setattr(gate.gateway.store, "add_account", error)
+            response = await gate.call("POST", "/v1/accounts", {"name": "alice"})
+            assert (response.status_code, error_code(response)) == (status, code)
 
     async def test_a_backup_is_written_and_not_over_a_file(self, gate, tmp_path):
         """A consistent copy while running."""

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from listenkey.config import Streams
-from tests.edge.gate import BINGX, SPOT, USDM, WAIT, until
+from tests.edge.gate import BINGX, SPOT, USDM, WAIT, frame, until
 
 TRADE = {"e": "ORDER_TRADE_UPDATE", "E": 1}
 USDM_STREAM = "/lk/v1/stream?stream=binance-usdm"
@@ -108,6 +108,21 @@ class TestMessages:
         await published(gate, 2001)
         assert [message["offset"] for message in history] == list(range(501, 2001))
         assert (await reader.next())["offset"] == 2001
+
+    async def test_history_beyond_all_buffers_arrives_whole(self, gate, read):
+        """Read as slowly as the reader takes it: nothing is lost, nothing is hoarded, nobody is called
+        slow."""
+        api_key = await gate.api_key()
+        for start in range(0, 6000, 1000):
+            await gate.publish(*({"e": "X", "n": n, "fill": "x" * 2000} for n in range(start, start + 1000)))
+        (event,) = await gate.publish({"e": "X", "n": 6000})
+        reader = await read(f"{USDM_STREAM}&since={event['epoch']}:0", api_key)
+        await asyncio.sleep(0.2)
+        (outlet,) = gate.gateway.connections.all()
+        assert outlet.queued_bytes() < 4_000_000
+        assert (await reader.next())["position"] == 0
+        assert numbers([await reader.next() for _ in range(6001)]) == list(range(6001))
+        assert gate.gateway.metrics.sockets_slow == 0
 
     async def test_positions_come_every_few_seconds_and_prove_a_quiet_stream_complete(self, gate, read):
         """The committed head after all up to it was queued here; none while nothing can be said."""
@@ -299,6 +314,42 @@ class TestWhoMayRead:
         assert "text/event-stream" in response.json()["error"]["remedy"]
         posted = await gate.http.post(gate.venue + USDM_STREAM, headers={"accept": "text/event-stream"})
         assert posted.status_code == 405
+
+
+class TestSocket:
+    async def test_what_a_reader_says_changes_nothing(self, gate):
+        """There is nothing to ask for; messages and Pongs are let through, a flood is not."""
+        raw = await gate.raw_socket(f"{USDM_STREAM}&listenKey={await gate.listen_key(await gate.api_key())}")
+        await raw.frame()
+        await raw.send(frame(1, b"hello") + frame(10) + frame(10, b"x") + frame(9, b"still there?"))
+        assert await raw.frame() == (10, b"still there?")
+        await raw.send(frame(1, b"x") * 2_000)
+        assert await raw.close_code() == 1008
+
+    async def test_a_slow_reader_is_told_and_closed(self, make_gate):
+        """`end` with the reason, which says to come back with the last offset; 1013."""
+        async with make_gate(streams=Streams(queue_bytes=65_536)) as gate:
+            raw = await gate.raw_socket(
+                f"{USDM_STREAM}&listenKey={await gate.listen_key(await gate.api_key())}"
+            )
+            raw.writer.transport.pause_reading()
+
+            async def until_slow():
+                while not gate.gateway.metrics.sockets_slow:
+                    await gate.publish(*[{"e": "X", "fill": "x" * 50_000}] * 20)
+
+            await asyncio.wait_for(until_slow(), 4 * WAIT)
+            raw.writer.transport.resume_reading()
+            offsets, last = [], None
+            while True:
+                opcode, payload = await raw.frame()
+                if opcode == 8:
+                    break
+                last = json.loads(payload)
+                offsets += [last["offset"]] if "offset" in last else []
+            assert last == {"end": {"reason": "slow"}}
+            assert int.from_bytes(payload[:2], "big") == 1013
+            assert offsets == list(range(1, len(offsets) + 1))
 
 
 class TestServerSentEvents:

@@ -392,8 +392,8 @@ class TestBingx:
             assert await mute.closed() == (1006, "")
 
     async def test_spot_topics_are_subscribed_acknowledged_and_wrapped(self, gate):
-        """Nothing before `sub`; then what came since the key, executionReport wrapped and ACCOUNT_UPDATE bare;
-        after `unsub` nothing."""
+        """Nothing before `sub`; then what came since the key, executionReport wrapped and ACCOUNT_UPDATE
+        bare; after `unsub` nothing."""
         key = await gate.listen_key(await gate.api_key(), BINGX)
         socket = await gate.dial(f"/market?listenKey={key}")
         await gate.publish(FILL, ACCOUNT, stream="bingx-spot")
