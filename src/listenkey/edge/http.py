@@ -3,7 +3,7 @@ its body. Upgrades to WebSocket go to whoever the listener names.
 """
 
 import asyncio
-from collections.abc import Callable, Sized
+from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote
 
@@ -45,19 +45,6 @@ Upgrader: TypeAlias = Callable[[Upgrade, asyncio.Transport], asyncio.Protocol | 
 """Opens a WebSocket, having written the 101 and what follows it, or says why not."""
 
 
-class _Flow(FlowControl):
-    """Reads nothing while whole requests wait: uvicorn would read on at every answer, and pile them up."""
-
-    def __init__(self, transport: asyncio.Transport, pipeline: Sized) -> None:
-        super().__init__(transport)
-        self._pipeline = pipeline
-
-    def resume_reading(self) -> None:
-        """Read on, once the last request is being answered."""
-        if not self._pipeline:
-            super().resume_reading()
-
-
 class HttpProtocol(HttpToolsProtocol):
     """One connection. A sweep of the listener looks at `deadline` (seconds of the loop's clock)."""
 
@@ -89,7 +76,7 @@ class HttpProtocol(HttpToolsProtocol):
         asks for."""
         self.connections.add(self)
         self.transport = transport
-        self.flow = _Flow(transport, self.pipeline)
+        self.flow = FlowControl(transport)
         peer = transport.get_extra_info("peername")
         self.client = (str(peer[0]), int(peer[1])) if peer else None
         self.scheme = "https" if is_ssl(transport) else "http"
@@ -166,7 +153,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is there; the body's time runs."""
-        if len(self.pipeline) >= _MOST_PIPELINED:
+        if len(self.pipeline) >= _MOST_PIPELINED:  # uvicorn would pile them up without end
             raise ValueError
         self._in_head = False
         self.deadline = self.loop.time() + self._bounds.body_seconds + _APPLICATION_FIRST
