@@ -21,6 +21,7 @@ from listenkey.service.streams import LiveKey
 from listenkey.service.vault import Vault
 from listenkey.store.sqlite import SqliteStore, open_sqlite
 from listenkey.store.sqlite.database import Durability
+from listenkey.store.sqlite.pace import Pace
 from listenkey.testing import VirtualClock
 from listenkey.wire.rest import Request
 from listenkey.wire.routes import build_routes
@@ -28,6 +29,7 @@ from listenkey.wire.routes import build_routes
 DIALECTS = load_dialects()
 ROUTES = build_routes(DIALECTS, {})
 MASTER_SECRET = b"the master secret of every house"
+SMALL = Pace(reserve_bytes=4096)
 HOME = "192.0.2.1"
 USDM = "/fapi/v1/listenKey"
 SPOT = "/api/v3/userDataStream"
@@ -79,7 +81,7 @@ class House:
 
     async def open(self) -> "House":
         """Start a gateway on the folder, without the upkeep that runs by itself in real time."""
-        self.store = open_sqlite(self.folder, durability=self.durability, reserve_bytes=4096)
+        self.store = open_sqlite(self.folder, durability=self.durability, pace=SMALL)
         try:
             self.gateway = Gateway(
                 self.store, self.clock, Vault(self.master_secret), self.dialects, self.options

@@ -4,7 +4,7 @@ import pytest
 
 from listenkey.base.clock import DAY, HOUR, MINUTE, SECOND
 from listenkey.base.errors import Refused, StoreError, StoreFull
-from tests.service.house import BINGX, ISOLATED, SPOT, USDM
+from tests.service.house import BINGX, DIALECTS, ISOLATED, SPOT, USDM
 
 LIFETIME = HOUR
 
@@ -17,7 +17,30 @@ def keys_of(house, account="alice"):
 
 
 async def test_a_binance_key_is_the_same_until_it_ends(house):
-    """A create while a key lives returns it and starts its hour again, whichever API key asks."""
+    """A create while a key lives returns it and starts its hour again."""
+    api_key = await house.account()
+    first = await house.create(USDM, api_key)
+    house.clock.advance(30 * MINUTE)
+    assert await house.create(USDM, api_key) == first
+    (key,) = keys_of(house)
+    assert key.expires_at == house.clock.wall() + LIFETIME
+
+
+async def test_each_holder_has_a_string_of_its_own(house):
+    """Bots of one account share nothing: closing one's string leaves the other's, naming it is -1125."""
+    one, two = await house.account(), await house.api_key()
+    mine, yours = await house.create(SPOT, one), await house.create(SPOT, two)
+    assert mine != yours
+    for method in ("PUT", "DELETE"):
+        assert (await house.call(method, SPOT, one, f"listenKey={yours}")).code == -1125
+    assert (await house.call("DELETE", SPOT, one, f"listenKey={mine}")).status == 200
+    assert house.resolve(mine) is None
+    assert house.resolve(yours)
+
+
+async def test_as_the_venue_an_account_has_one_key(make_house):
+    """Where closing is the venue's way, whichever API key of the account asks gets the key of all."""
+    house = await make_house(close=dict.fromkeys(DIALECTS, "venue"))
     one = await house.account()
     two = await house.api_key()
     first = await house.create(USDM, one)

@@ -12,7 +12,7 @@ pytest.register_assert_rewrite("tests.world.life", "tests.world.inspector")
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """Somewhere fast, with a log that grows as it is needed: nobody cuts the power here."""
-    monkeypatch.setattr("listenkey.store.sqlite.opening.prepare_log", lambda path: None)
+    monkeypatch.setattr("listenkey.store.sqlite.opening.prepare_log", lambda *_: None)
     memory = Path("/dev/shm")
     made = Path(tempfile.mkdtemp(dir=memory)) if memory.is_dir() else tmp_path
     yield made

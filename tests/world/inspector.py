@@ -73,7 +73,8 @@ class Inspector:
             "I5: time never runs back; over a restart, no further than what was persisted"
         )
         self.latest = self.now
-        assert differences(self.stored(), self.foreseen(self.model)) == []
+        wrong = differences(self.stored(), self.foreseen(self.model))
+        assert not wrong, wrong[:3]
         self.note_epochs()
         for number, string in self.strings.items():
             live = self.house.resolve(string)

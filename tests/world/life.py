@@ -66,13 +66,14 @@ class Life(Inspector):
     def __init__(self, seed: int, folder: Path) -> None:
         self.random = Random(seed)
         self.relaxed = self.random.random() < 0.25
+        shared = self.random.random() < 0.5
         self.house = House(
             folder / "house",
             durability="relaxed" if self.relaxed else "full",
             delivery=DeliveryRules(Delivery(resume="live")),
-            close=dict.fromkeys(DIALECTS, "venue"),
+            close=dict.fromkeys(DIALECTS, "venue" if shared else "holder"),
         )
-        self.model = Model()
+        self.model = Model(shared=shared)
         self.bots: list[Bot] = []
         self.strings = {}
         self.sockets = []
@@ -87,6 +88,7 @@ class Life(Inspector):
         await self.house.open()
         try:
             await self.settle()
+            await self.check()
             for _ in range(STEPS):
                 await self.step()
                 await self.check()
@@ -112,6 +114,8 @@ class Life(Inspector):
             self.let_time_pass()
         elif pick < 0.82:
             self.open_something()
+            if self.random.random() < 0.5:  # nobody has caught up yet
+                await self.together([self.some_call() for _ in range(self.random.randint(1, 6))])
         elif pick < 0.85:
             await self.set_the_clock()
         elif pick < 0.88:

@@ -19,6 +19,7 @@ class Key:
     space: str
     scope: str
     expires_at: int
+    holder: str
     state: str = "active"
     ended_at: int = 0
     users: set[str] = field(default_factory=set)
@@ -55,7 +56,9 @@ class Told:
 class Model:
     """Everything that a gateway should remember, and what it should have said, in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, shared: bool) -> None:
+        self.shared = shared
+        """Whether an account's API keys share a key where the venue gives it one; else each has its own."""
         self.keys: dict[int, Key] = {}
         self.journals: dict[Stream, list[Epoch]] = {}
         self.ids: dict[tuple[Stream, str], tuple[int, int, bytes]] = {}
@@ -63,7 +66,7 @@ class Model:
         self.told: list[Told] = []
 
     def copy(self) -> "Model":
-        other = Model()
+        other = Model(shared=self.shared)
         other.keys = {number: replace(key, users=set(key.users)) for number, key in self.keys.items()}
         other.journals = {
             stream: [replace(epoch, payloads=epoch.payloads.copy()) for epoch in epochs]
@@ -80,10 +83,12 @@ class Model:
         same = [number for number in self.active() if self._place(number) == (account, space, scope)]
         for number in same:
             self._expire(number, now)
-        living = [number for number in same if self.keys[number].state == "active"]
+        living = [
+            number for number in same if self.keys[number].state == "active" and self._may(number, user)
+        ]
         if space == "bingx" or not living:
             number = self.last_id
-            self.keys[number] = Key(account, space, scope, now + LIFETIME, users={user})
+            self.keys[number] = Key(account, space, scope, now + LIFETIME, holder=user, users={user})
             return number
         number = max(living)
         self.keys[number].expires_at = now + LIFETIME
@@ -104,8 +109,8 @@ class Model:
         caller's own."""
         if number is None:
             mine = [number for number in self.active() if self._place(number) == (account, space, scope)]
-            number = max(mine, default=None)
-        if number is None or self._place(number) != (account, space, scope):
+            number = max((number for number in mine if self._may(number, user)), default=None)
+        if number is None or self._place(number) != (account, space, scope) or not self._may(number, user):
             return None
         self._expire(number, now)
         key = self.keys[number]
@@ -145,6 +150,11 @@ class Model:
     def active(self) -> list[int]:
         """The keys that have not ended on record, in the order of their making."""
         return [number for number, key in self.keys.items() if key.state == "active"]
+
+    def _may(self, number: int, user: str) -> bool:
+        """Whether a key is there for this API key: it may be another holder's."""
+        key = self.keys[number]
+        return self.shared or key.space == "bingx" or key.holder == user
 
     def _place(self, number: int) -> tuple[str, str, str]:
         key = self.keys[number]
