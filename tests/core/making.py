@@ -13,6 +13,7 @@ def listen_key(
     state: KeyState = "active",
     created_at: Micros = BORN,
     expires_at: Micros | None = None,
+    holder: str = "holder",
 ) -> ListenKey:
     """A key that was just made, or as told."""
     return ListenKey(
@@ -21,7 +22,7 @@ def listen_key(
         account="alice",
         key_space="binance-usdm",
         scope="",
-        holder="holder",
+        holder=holder,
         nonce=b"n" * 16,
         master_version=1,
         digest=number.to_bytes(16, "big"),
@@ -29,6 +30,7 @@ def listen_key(
         created_at=created_at,
         expires_at=created_at + LIFETIME if expires_at is None else expires_at,
         ended_at=0 if state == "active" else created_at + 1,
+        user=holder,
     )
 
 

@@ -200,6 +200,26 @@ def test_create_follows_the_issue_policy(policy, most, live, wanted):
     assert create(live, FRESH, IssueRules(policy, LIFETIME, most), NOW) == wanted
 
 
+@pytest.mark.parametrize("policy", POLICIES)
+def test_holders_with_keys_of_their_own_do_not_see_each_other(policy):
+    """Where every holder has its own key, another's is neither handed out nor ended nor counted."""
+    rules = IssueRules(policy, LIFETIME, 1, per_holder=True)
+    other = listen_key(1, holder="another")
+    assert create([other], FRESH, rules, NOW) == Issued(FRESH, is_new=True)
+    mine = listen_key(2)
+    alone, beside = (create(live, FRESH, rules, NOW) for live in ([mine], [mine, other]))
+    assert alone == beside
+
+
+def test_the_last_user_of_a_key_is_on_record():
+    """Who created it, then who extended it or was given it again: that is whose events it carries."""
+    one = listen_key(1, holder="one")
+    again = create([one], listen_key(2, holder="two"), IssueRules("same_extended", LIFETIME), NOW)
+    assert (again.key.id, again.key.user, again.key.holder) == (1, "two", "one")
+    assert extend(one, LIFETIME, NOW, "three").key.user == "three"
+    assert extend(one, LIFETIME, NOW).key.user == "one"
+
+
 def test_what_is_evicted_is_what_would_end_first():
     """An extension keeps an older key: the one whose time would be up next goes, not the one first made."""
     extended = replace(OLD, expires_at=NOW + LIFETIME)

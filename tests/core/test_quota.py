@@ -65,6 +65,19 @@ def test_windows_that_are_over_are_forgotten():
     assert len(quota) == 0
 
 
+def test_refusals_are_forgiven_where_all_parts_of_a_name_fit():
+    """Who is let in again starts with none; the window stays as full as it is, and others keep theirs."""
+    quota, rule = Quota(), Rule(10, MINUTE)
+    names = ("usdm|weight|ip:a", "usdm|weight|ip:a:key", "spot|weight|ip:a", "usdm|raw|ip:a")
+    for name in names:
+        window = quota.window(name, rule, 0)
+        charge(window, rule, 4)
+        window.refused = 7
+    quota.forgive("usdm", "ip:a")
+    assert [quota.window(name, rule, 0).refused for name in names] == [0, 7, 7, 0]
+    assert [quota.window(name, rule, 0).used for name in names] == [4] * 4
+
+
 def test_blocks_spare_commits():
     """A big bucket is persisted some ten times a window, not once a call; a small one with every call."""
     big, small = Rule(6000, MINUTE), Rule(2, SECOND)

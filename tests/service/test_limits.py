@@ -489,6 +489,7 @@ async def test_a_ban_can_be_seen_and_lifted(five):
     assert api_key.key not in ban.bucket
     await limiter.lift(ban.id, clock.now())
     assert limiter.bans(clock.now()) == []
+    assert (await five.call("POST", USDM, api_key)).status == 429, "the window is still full, and that is all"
     five.clock.advance(MINUTE)
     assert await banned(five, api_key) == 2 * MINUTE
     with pytest.raises(Refused) as refusal:

@@ -16,7 +16,7 @@ from tests.service.house import BINGX, DIALECTS, ISOLATED, SPOT, USDM, Answer, H
 from tests.world.inspector import Inspector, Reader, Socket, differences
 from tests.world.model import LIFETIME, Model, Stream
 
-STEPS = 45
+STEPS = 40
 
 
 @dataclass
