@@ -1,5 +1,6 @@
 """Copies of a store: written while it runs, and put in the place of one that does not run."""
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -69,8 +70,7 @@ def restore(
     the backup was taken is no part of its history.
 
     `check` is handed the value of `setting` in the backup and raises where the master secret at hand does not
-    fit it; a store that never had a secret has none.
-    A store that is there is kept beside it under another name.
+    fit it; a store that never had a secret has none. A store that is replaced is kept under another name.
     Errors: those of `check`; `Refused("store_exists")` where there is a store and no `force`;
     `StoreForeign` for a file that is no backup; `StoreDamaged`, `StoreLocked`, `StoreReadOnly`, `StoreFull`.
     """
@@ -145,14 +145,24 @@ def _begin_anew(part: Path) -> None:
 
 
 def _set_aside(path: Path) -> None:
-    """Keep the old store under another name, with its write-ahead log, which must not meet the new file."""
+    """Give the old store another name beside its own, which the new one then takes from it. Its write-ahead
+    log, which must not meet the new file, goes into it first."""
+    if not path.exists():
+        return
     number = 1
     while (aside := path.with_name(f"{path.name}.replaced-{number}")).exists():
         number += 1
-    for suffix in ("", "-wal"):
-        old = path.with_name(path.name + suffix)
-        if old.exists():
-            old.replace(aside.with_name(aside.name + suffix))
+    with contextlib.suppress(apsw.Error):
+        db = connect(path, "full")
+        try:
+            db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        finally:
+            db.close()
+    os.link(path, aside)
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists():
+        # Only a damaged store keeps one; whoever wants to look into it needs both.
+        log.replace(aside.with_name(f"{aside.name}-wal"))
     path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
     _sync_folder(path.parent)
 

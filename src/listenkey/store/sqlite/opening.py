@@ -6,7 +6,7 @@ from pathlib import Path
 
 import apsw
 
-from listenkey.base.errors import StoreFull
+from listenkey.base.errors import StoreError, StoreFull
 from listenkey.store.sqlite.checkpoint import Checkpointer, prepare_log
 from listenkey.store.sqlite.database import Database, Durability, Reader, configure, connect, translate
 from listenkey.store.sqlite.epochs import start_new_epochs
@@ -17,6 +17,7 @@ from listenkey.store.sqlite.reserve import Reserve, free_reserve
 from listenkey.store.sqlite.schema import check_sound, identify, make_private, migrate
 from listenkey.store.sqlite.store import SqliteStore
 from listenkey.store.sqlite.transaction import Memory, Transaction
+from listenkey.store.sqlite.verify import verify
 from listenkey.store.sqlite.writer import Writer
 
 
@@ -113,3 +114,18 @@ def _translated(path: Path) -> Iterator[None]:
         yield
     except apsw.Error as error:
         raise translate(error, path) from error
+
+
+def verify_folder(folder: Path) -> Iterator[str]:
+    """What is wrong with the store of a data folder that nobody runs, a line each. Nothing of it is changed.
+    Errors: `StoreLocked`, `StoreForeign`, `StoreReadOnly`; `StoreError` where there is none."""
+    path = folder / STORE_FILE
+    if not path.exists():
+        raise StoreError(f"{folder} has no store", "name the data folder of one")
+    with FolderLock(folder), _translated(path):
+        db = connect(path, "full")
+        try:
+            identify(db, path)
+            yield from verify(db)
+        finally:
+            db.close()

@@ -35,19 +35,20 @@ class Pace(msgspec.Struct, frozen=True):
     ended_kept: Micros = 30 * DAY
     """How long an ended key is listed, and a past ban counted."""
 
-    log_pages: int = 4_000
-    """A write-ahead log of so many pages is to begin anew, which it can only once all of it is moved."""
+    log_pages: int = 2_000
+    """A write-ahead log of so many pages is to begin anew, which it can only once all of it is moved. Below
+    4,062 its index in shared memory never has to grow."""
     move_pages: int = 400
     """So many pages not yet moved have the checkpointer go to work. Many small moves disturb commits less."""
     move_pause: float = 0.1
     """Seconds between two moves: pages that are written again meanwhile are moved once."""
-    stall_pages: int = 1_000
+    stall_pages: int = 800
     """The writer does not stop for more pages than these, be the log as long as it may ..."""
     overdue_pages: int = 128_000
     """... up to here."""
 
-    reserve_bytes: int = 8 * 1024 * 1024
-    """Disk space kept back for keys; a few thousand commits."""
+    reserve_bytes: int = 16 * 1024 * 1024
+    """Disk space kept back for keys: what a full log needs to be moved, and as much again for commits."""
     writer_cache_kib: int = 163_840
     """Enough for what extensions of a million keys touch."""
     reader_cache_kib: int = 32_768

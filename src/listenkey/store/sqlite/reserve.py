@@ -3,6 +3,10 @@
 import contextlib
 import os
 from pathlib import Path
+from typing import Final
+
+_BLOCK_BYTES: Final = 512
+"""What `st_blocks` counts, whatever the file system's own blocks are."""
 
 
 def free_reserve(path: Path) -> bool:
@@ -26,6 +30,8 @@ class Reserve:
 
     def take(self) -> bool:
         """Allocate the reserve; False where there is no room for it."""
+        if not self._has_room():
+            return False
         try:
             file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError:
@@ -40,6 +46,15 @@ class Reserve:
         finally:
             os.close(file)
         return self.held
+
+    def _has_room(self) -> bool:
+        """A guess that costs little: this is asked before each commit while the disk is full."""
+        try:
+            free = os.statvfs(self._path.parent)
+            held = self._path.stat().st_blocks * _BLOCK_BYTES if self._path.exists() else 0
+        except OSError:
+            return False
+        return free.f_bavail * free.f_frsize >= self._size - held
 
     def give_up(self) -> bool:
         """Free the blocks; False where that was done before."""

@@ -2,9 +2,10 @@
 
 from asyncio import Future
 from collections.abc import Callable, Generator
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, Never, TypeAlias, TypeVar
 
 from listenkey.base.clock import Micros
+from listenkey.base.errors import StoreError
 from listenkey.core.records import KeyState
 from listenkey.store.base import EndedKey
 from listenkey.store.sqlite.transaction import Segment, Transaction
@@ -62,6 +63,24 @@ class Errand(Generic[T]):
         self.slices = slices
         self.now = now
         self.future = future
+
+    def ended(self, result: T) -> Work[T]:
+        """What to tell the caller of errands that are done."""
+        work: Work[T] = Work(_done, self.now, self.future)
+        work.result = result
+        return work
+
+    def failed(self, error: StoreError) -> Work[T]:
+        """What to tell the caller of errands that are not."""
+        self.slices.close()
+        work: Work[T] = Work(_done, self.now, self.future)
+        work.error = error
+        return work
+
+
+def _done(tx: Transaction) -> Never:
+    """Long work has run in its slices."""
+    raise AssertionError
 
 
 class Outcome:

@@ -45,6 +45,7 @@ class Writer:
         self._errands: deque[Errand[Any]] = deque()
         self._batches = 0
         self._closing = False
+        self._failed_commit = False
         self._thread = threading.Thread(target=self._main, name="listenkey-writer", daemon=True)
         db.set_wal_hook(checkpointer.note_size)
 
@@ -74,16 +75,29 @@ class Writer:
     def _main(self) -> None:
         while True:
             batch = self._take()
-            if batch:
-                self._write(batch)
-                self._batches += 1
             if self._closing and not batch:
                 break
-            self._plan_indexing(idle=False)
-            if self._errands and (not batch or self._batches % self._pace.batches_a_slice == 0):
-                self._run_slice()
-            self._checkpointer.help(self._db)
+            try:
+                self._turn(batch)
+            except Exception as error:  # noqa: BLE001 - a fault of ours must not leave everybody waiting
+                self._complain(error)
         self._wind_up()
+
+    def _turn(self, batch: "list[Work[Any]]") -> None:
+        """Write a batch, then give other work its share."""
+        if batch:
+            self._write(batch)
+            self._batches += 1
+        self._plan_indexing(idle=False)
+        if self._errands and (not batch or self._batches % self._pace.batches_a_slice == 0):
+            self._run_slice()
+        self._checkpointer.help(self._db)
+
+    def _complain(self, error: Exception) -> None:
+        """Have the event loop report a fault."""
+        if self._loop is not None and not self._loop.is_closed():
+            context = {"message": "the store's writer failed", "exception": error}
+            self._loop.call_soon_threadsafe(self._loop.call_exception_handler, context)
 
     def _take(self) -> "list[Work[Any]]":
         """The next batch; empty when there is time for something else."""
@@ -132,6 +146,7 @@ class Writer:
         except Exception:  # noqa: BLE001 - whatever broke, each member is now tried by itself
             for work in batch:
                 self._write_alone(work, outcome)
+        self._erase_failed()
         self._report(outcome)
 
     def _attempt(self, batch: "list[Work[Any]]", outcome: Outcome) -> None:
@@ -145,11 +160,30 @@ class Writer:
                     work.result = work.run(tx)
                 except Refused as refusal:
                     work.error = refusal
-            tx.commit()
+            self._commit(tx)
         except BaseException:
             tx.rollback()
             raise
         outcome.add(tx)
+
+    def _commit(self, tx: Transaction) -> None:
+        self._failed_commit = True
+        tx.commit()
+        self._failed_commit = False
+
+    def _erase_failed(self) -> None:
+        """Write over what a failed commit may have left in the write-ahead log: if all of it got there before
+        something else failed, a crash would now bring back what is about to be answered as not done."""
+        while self._failed_commit:
+            tx = Transaction(self._db, self._memory)
+            try:
+                tx.begin()
+                self._db.write_meta("erased", self._db.read_meta("erased") + 1)
+                self._commit(tx)
+            except Exception as error:  # noqa: BLE001 - it is tried again after the next batch
+                tx.rollback()
+                if not (isinstance(translate(error), StoreFull) and self._reserve.give_up()):
+                    return
 
     def _write_alone(self, work: "Work[Any]", outcome: Outcome) -> None:
         error = self._failure_of(work, outcome)
@@ -182,30 +216,29 @@ class Writer:
         errand = self._errands[0]
         outcome = Outcome([])
         tx = Transaction(self._db, self._memory)
-        done: Work[Any] | None = None
         try:
             tx.begin()
             tx.at(errand.now)
             try:
                 errand.slices.send(tx)
             except StopIteration as stop:
-                done = Work(_nothing, errand.now, errand.future)
-                done.result = stop.value
-            tx.commit()
+                outcome.works = [errand.ended(stop.value)]
+            self._commit(tx)
             outcome.add(tx)
         except Exception as error:  # noqa: BLE001 - becomes the answer of the one who asked
             tx.rollback()
-            errand.slices.close()
-            done = Work(_nothing, errand.now, errand.future)
-            done.error = translate(error)
-        if done is not None:
+            outcome.works = [errand.failed(translate(error))]
+            self._erase_failed()
+        if outcome.works:
             self._errands.popleft()
-            outcome.works.append(done)
         self._report(outcome)
 
     def _wind_up(self) -> None:
-        """Everything asked for is done: complete the index and say that the end was in order."""
-        self._errands.append(Errand(index_slices(self._memory), self._memory.time, None))
+        """All members are written: index what is not, and say that the end was in order. Whatever else takes
+        long is left to the next run."""
+        outcome = Outcome([errand.failed(StoreError("the store is closing")) for errand in self._errands])
+        self._errands = deque([Errand(index_slices(self._memory), self._memory.time, None)])
+        self._report(outcome)
         while self._errands:
             self._run_slice()
         try:
@@ -224,7 +257,3 @@ def _put_off(work: "Work[Any]") -> bool:
         return False
     work.result = work.instead()
     return True
-
-
-def _nothing(tx: Transaction) -> None:
-    """Stands where long work has done everything by its end."""
