@@ -8,6 +8,8 @@ import sys
 
 import structlog
 
+from listenkey.edge.admin.recent import recent_errors
+
 
 def configure(level: str) -> None:
     """Set up our log and let the libraries' warnings through."""
@@ -18,6 +20,7 @@ def configure(level: str) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            recent_errors,
             structlog.processors.format_exc_info,
             renderer,
         ],
