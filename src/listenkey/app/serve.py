@@ -85,8 +85,8 @@ async def _serve(settings: Settings, gateway: Gateway, listeners: Listeners, dem
 
 
 def _settle_memory() -> None:
-    """What the start made stays for good; and sockets, of which there may be ten thousand, are no garbage to be
-    looked through every few requests."""
+    """What the start made stays for good; and sockets, of which there may be ten thousand, are no garbage to
+    be looked through every few requests."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, 20, 100)
