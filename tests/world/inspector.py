@@ -89,11 +89,15 @@ class Inspector:
     # What is stored --------------------------------------------------------------------------------
 
     def stored(self, *, past: bool = False) -> dict[Any, Any]:
-        """Keys and journals as they are in the store, those of past histories where asked for."""
+        """Keys and journals as they are in the store; with `past` also past histories and who uses keys."""
         found: dict[Any, Any] = {
             key.id: (key.account, key.key_space, key.scope, key.state, key.expires_at, key.ended_at)
             for key in self.house.store.read_keys(None, None, None, 0, 10_000)
         }
+        if past:
+            read_users = self.house.store.read_key_users
+            for number in [number for number, key in found.items() if key[3] == "active"]:
+                found["users", number] = {user.id for user in read_users(number)}
         for stream in self.streams:
             for number in self._histories(stream, past):
                 kept = self._read(stream, self.epochs.get(stream, {}).get(number))
@@ -125,6 +129,8 @@ class Inspector:
             number: (key.account, key.space, key.scope, key.state, key.expires_at, key.ended_at)
             for number, key in model.keys.items()
         }
+        if past:
+            wanted |= {("users", number): model.keys[number].users for number in model.active()}
         for stream in self.streams:
             epochs = model.journals.get(stream, [Epoch()])
             for number in self._histories(stream, past):
