@@ -474,3 +474,23 @@ def check_all_read(history: History, readers: Mapping[StreamName, Sequence[Readi
         missing = [event.at for event in history.journals[name] if event.at not in had]
         if missing:
             yield Violation("I4", f"the reader of {name} never got {missing[0]} and {len(missing) - 1} more")
+
+
+def check_consumers(history: History, names: Iterable[StreamName]) -> Iterator[Violation]:
+    """At least once: what one program was sent by all its sockets, over keys and crashes, has no hole from
+    its first create on. Holds for who wants every event and stays away no longer than a replay goes back."""
+    truth = _Truth(history)
+    for account, stream in names:
+        sockets = [s for s in history.subscriptions if (s.account, s.stream) == (account, stream)]
+        spaces = {socket.space for socket in sockets}
+        creates = [
+            c for c in history.calls if (c.verb, c.account) == ("create", account) and c.space in spaces
+        ]
+        begun = min((c.done for c in creates if c.outcome == "ok"), default=FOREVER)
+        got = {tag for socket in sockets for tag in socket.tags}
+        journal = history.journals.get((account, stream), [])
+        last = max((place for place, event in enumerate(journal) if event.tag in got), default=0)
+        lost = [e for e in journal[:last] if e.tag not in got and truth.asked.get(e.tag, 0.0) > begun]
+        if lost:
+            told = f"the bot of {account} on {stream} was sent {journal[last].offset}"
+            yield Violation("once", f"{told} and never {[event.offset for event in lost][:20]}")

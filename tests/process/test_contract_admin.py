@@ -180,15 +180,40 @@ def test_revocation_ends_everything_before_its_answer(gateway: Gateway, owner: O
 
 
 def test_revocation_leaves_others_alone(gateway: Gateway, owner: Owner) -> None:
-    """A key that another API key of the account extended lives on, and so does its socket."""
+    """The key of another API key of the account lives on, and so does its socket."""
     _, other, _ = gateway.add_api_key(owner.name)
-    listen_key = create_usdm(gateway, owner.key)
-    assert usdm(gateway, "PUT", other).json() == {"listenKey": listen_key}
+    create_usdm(gateway, owner.key)
+    listen_key = create_usdm(gateway, other)
     with venue_socket(gateway, f"/ws/{listen_key}") as socket:
         gateway.admin_json("DELETE", f"/v1/api-keys/{owner.api_key_id}")
         gateway.publish(owner.name, "binance-usdm", [order(1)])
         assert receive(socket) == order(1)
     assert usdm(gateway, "PUT", other).json() == {"listenKey": listen_key}
+
+
+SHARED = """
+[streams]
+close = "venue"
+resume = "live"
+"""
+
+
+def test_revocation_spares_a_key_that_is_shared(tmp_path: Path) -> None:
+    """Where an account has one key for all, it ends only with the last API key that made or extended it."""
+    file = tmp_path / "listenkey.toml"
+    file.write_text(SHARED)
+    with Gateway(tmp_path / "data", args=["--config", str(file)]) as gateway:
+        owner = make_owner(gateway)
+        other_id, other, _ = gateway.add_api_key(owner.name)
+        listen_key = create_usdm(gateway, owner.key)
+        assert create_usdm(gateway, other) == listen_key
+        with venue_socket(gateway, f"/ws/{listen_key}") as socket:
+            gateway.admin_json("DELETE", f"/v1/api-keys/{owner.api_key_id}")
+            gateway.publish(owner.name, "binance-usdm", [order(1)])
+            assert receive(socket) == order(1)
+            assert usdm(gateway, "PUT", other).json() == {"listenKey": listen_key}
+            gateway.admin_json("DELETE", f"/v1/api-keys/{other_id}")
+            assert [message["e"] for message in receive_all(socket)] == ["listenKeyExpired"]
 
 
 def test_removing_an_account_ends_everything_before_its_answer(gateway: Gateway, owner: Owner) -> None:
@@ -306,8 +331,8 @@ def test_operator_closes_a_listen_key(gateway: Gateway, owner: Owner) -> None:
 
 def test_connections_are_listed_and_closed(gateway: Gateway, owner: Owner) -> None:
     """An operator sees who is connected to what and how far, and can end one socket and no other."""
-    listen_key = create_usdm(gateway, owner.key)
     gateway.publish(owner.name, "binance-usdm", [order(1), order(2)])
+    listen_key = create_usdm(gateway, owner.key)
     with (
         venue_socket(gateway, f"/ws/{listen_key}") as first,
         venue_socket(gateway, f"/ws/{listen_key}") as second,

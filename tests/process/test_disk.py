@@ -26,7 +26,7 @@ from tests.process.serving import (
 )
 from tests.support.gateway import Gateway
 
-DISK = 40 << 20
+DISK = 64 << 20
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def fill(disk: Path, left: int = 0) -> Path:
 
 def big_order(number: int) -> dict[str, Any]:
     """An event that takes some room."""
-    return order(number, fill="x" * 50_000)
+    return order(number, fill="x" * 200_000)
 
 
 def publish_until_full(
@@ -100,7 +100,7 @@ def test_full_disk(disk: Path) -> None:
             heard: list[int] = []
             acked = publish_until_full(gateway, lambda _: heard.append(receive(before)["n"]))
             assert heard == list(range(len(acked)))
-            assert len(acked) > 10
+            assert len(acked) > 5
 
             assert keys_go_on(gateway, other)
             with venue_socket(gateway, f"/ws/{listen_key}"):

@@ -23,6 +23,7 @@ from tests.process.history import (
     Violation,
     check,
     check_all_read,
+    check_consumers,
     check_limit,
 )
 
@@ -350,6 +351,20 @@ def test_reader_that_gave_up_is_found() -> None:
     history = good_history()
     del history.readings[1].messages[-2:]
     assert [v.promise for v in check_all_read(history, {ALICE: history.readings})] == ["I4"]
+
+
+def test_event_that_a_program_never_got_is_found() -> None:
+    """Over all its sockets a program has every event since its first create; earlier ones are not its own."""
+    history = good_history()
+    history.subscriptions = [
+        Subscription("alice", "spot", "spot", "A1", 1.3, tags=["a1", "a2"]),
+        Subscription("alice", "spot", "spot", "A2", 63.0, tags=["a2", "a3", "a4", "a5"]),
+    ]
+    assert list(check_consumers(history, [ALICE, BOB])) == []
+    history.subscriptions[1].tags = ["a4", "a5"]
+    assert [violation.promise for violation in check_consumers(history, [ALICE])] == ["once"]
+    history.calls = [call for call in history.calls if call.asked > 6.0]
+    assert list(check_consumers(history, [ALICE])) == []
 
 
 def test_limit_is_counted_by_aligned_windows() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import ssl
+import time
 from functools import partial
 from pathlib import Path
 
@@ -64,6 +65,18 @@ def test_everything_works_over_tls(tmp_path: Path) -> None:
                 gateway.publish("alice", "binance-usdm", [order(1)])
                 assert receive(venue) == order(1)
                 assert receive_until(native, lambda m: "event" in m)[-1]["event"] == order(1)
+
+
+def test_idle_connections_do_not_hold_up_the_end(tmp_path: Path) -> None:
+    """A caller that keeps its connection for later has none of the time that a drain may take."""
+    with served(tmp_path) as gateway:
+        trust = ssl.create_default_context(cafile=tmp_path / "cert.pem")
+        with httpx.Client(verify=trust, trust_env=False) as idle:
+            assert idle.get(f"{gateway.venue}/fapi/v1/ping").json() == {}
+            assert idle.get(f"{gateway.admin}/health/live").status_code == 200
+            asked = time.monotonic()
+            gateway.stop()
+            assert time.monotonic() - asked < 4
 
 
 def test_plain_http_is_not_answered_on_a_tls_listener(tmp_path: Path) -> None:
