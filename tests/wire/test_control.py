@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from listenkey.dialect.model import SocketPath
+from listenkey.dialect.model import ControlErrorKind, SocketPath
 from listenkey.wire.control import (
     ControlFault,
     GetProperty,
@@ -20,7 +20,6 @@ from listenkey.wire.control import (
     render_heartbeat,
     render_names,
     render_property,
-    topic_fault,
     topic_kind,
 )
 from tests.wire.asking import DIALECTS, KEY, NOW
@@ -297,9 +296,9 @@ FULL = "your topic num over max 200"
         (COINM, "topic_unknown", {"code": 100400, "msg": UNSUPPORTED, "timestamp": MS}),
     ],
 )
-def test_topic_faults(path: SocketPath, kind: str, answer: dict[str, object]) -> None:
+def test_topic_faults(path: SocketPath, kind: ControlErrorKind, answer: dict[str, object]) -> None:
     """A topic that there is not, or one too many, is refused in the product's form."""
-    fault = topic_fault(kind, TopicRequest(b'"a"', "sub", 'no"ne'))
+    fault = ControlFault(kind, {"id": b'"a"', "name": 'no"ne'})
     text = render_control_fault(control_of(BINGX, path.stream), fault, NOW)
     assert text is not None
     assert json.loads(text) == answer
@@ -334,18 +333,33 @@ def test_heartbeats() -> None:
 
 
 @pytest.mark.parametrize(
-    "path, text",
+    "path, fault",
     [
-        (METHOD, json.dumps({"method": "\x00" * 500_000})),
-        (SPOT, json.dumps({"dataType": "\x00" * 500_000})),
+        (METHOD, parse_control(BINANCE, METHOD, json.dumps({"method": "\x00" * 500_000}))),
+        (SPOT, ControlFault("topic_unknown", {"id": b'"a"', "name": "\x00" * 500_000})),
     ],
 )
-def test_echo_is_bounded(path: SocketPath, text: str) -> None:
+def test_echo_is_bounded(path: SocketPath, fault: ControlFault) -> None:
     """An answer that repeats what was sent does not grow with it."""
-    dialect = BINANCE if path is METHOD else BINGX
-    request = parse_control(dialect, path, text)
-    fault = topic_fault("topic_unknown", request) if isinstance(request, TopicRequest) else request
-    assert isinstance(fault, ControlFault)
-    answer = render_control_fault(control_of(dialect, path.stream), fault, NOW)
+    control = control_of(BINANCE if path is METHOD else BINGX, path.stream)
+    answer = render_control_fault(control, fault, NOW)
     assert answer is not None
     assert len(answer) < 2000
+
+
+@pytest.mark.parametrize(
+    "path, frame",
+    [
+        (METHOD, {"method": "SUBSCRIBE", "params": ["a@" + "x" * 510], "id": 1}),
+        (SPOT, {"id": "1", "reqType": "sub", "dataType": "a@" + "x" * 510}),
+        (SWAP, {"id": "1", "reqType": "sub", "dataType": "a@" + "x" * 510}),
+    ],
+)
+def test_names_are_bounded(path: SocketPath, frame: dict[str, object]) -> None:
+    """A socket remembers its names, a thousand of them, so none may be as long as a message."""
+    dialect = BINANCE if path is METHOD else BINGX
+    assert not isinstance(parse_control(dialect, path, json.dumps(frame)), ControlFault)
+    longer = json.dumps(frame).replace("a@", "aa@")
+    fault = parse_control(dialect, path, longer)
+    assert isinstance(fault, ControlFault)
+    assert fault.kind == "request_wrong"

@@ -20,6 +20,8 @@ _ZONE: Final = timezone(timedelta(hours=8))
 _LONGEST_ID: Final = 36
 _LONGEST_ECHO: Final = 200
 """Of a name that an answer repeats, no more characters than this."""
+_LONGEST_NAME: Final = 512
+"""A socket remembers every name that it was asked for; a longer one is none."""
 _METHODS: Final = frozenset(
     {"SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY"}
 )
@@ -157,7 +159,7 @@ def _parse_method(text: str) -> ControlRequest:
     if method not in _METHODS:
         found = _METHOD_TEXT.search(text)
         column = found.end() if found else len(text.rstrip())
-        return ControlFault("method_unknown", {"name": method[:_LONGEST_ECHO], "column": column})
+        return ControlFault("method_unknown", {"name": method, "column": column})
     if method == "LIST_SUBSCRIPTIONS":
         return ListSubscriptions(request_id)
     params = frame.get("params")
@@ -172,6 +174,8 @@ def _parse_names(method: str, request_id: bytes, params: list[object], text: str
     names = tuple(name for name in params if isinstance(name, str))
     if len(names) != len(params):
         return _wrong("invalid type, expected a string in `params`", text)
+    if any(len(name) > _LONGEST_NAME for name in names):
+        return _wrong("invalid value, a name in `params` is too long", text)
     return Subscribe(request_id, names) if method == "SUBSCRIBE" else Unsubscribe(request_id, names)
 
 
@@ -217,7 +221,7 @@ def _parse_topic(text: str) -> ControlRequest:
         return Junk()
     request_id = _read_id(frame.get("id", "")) or b'""'
     verb = frame.get("reqType", "sub")
-    if not topic or verb not in _VERBS:
+    if not topic or len(topic) > _LONGEST_NAME or verb not in _VERBS:
         return ControlFault("request_wrong", {"id": request_id})
     return TopicRequest(request_id, verb, topic)
 
@@ -263,12 +267,8 @@ def render_control_fault(control: Control, fault: ControlFault, now: Micros) -> 
     body = _error_row(control, fault.kind)
     if body is None:
         return None
-    return fill_json(body, {"now_ms": to_millis(now), "id": b"null", **fault.values})
-
-
-def topic_fault(kind: Literal["topic_unknown", "topic_limit"], request: TopicRequest) -> ControlFault:
-    """A topic request that cannot be honoured, as a fault with its values."""
-    return ControlFault(kind, {"id": request.id, "name": request.topic[:_LONGEST_ECHO]})
+    name = str(fault.values.get("name", ""))[:_LONGEST_ECHO]
+    return fill_json(body, {"now_ms": to_millis(now), "id": b"null", **fault.values, "name": name})
 
 
 def _error_row(control: Control, kind: ControlErrorKind) -> str | None:
