@@ -15,6 +15,7 @@ from listenkey.edge.bounds import Bounds
 from listenkey.edge.http import HttpProtocol, Upgrader
 
 _SWEEP_SECONDS = 0.5
+_LAST_WORDS_SECONDS = 0.5
 _BACKLOG = 2048
 
 
@@ -138,6 +139,9 @@ class Listener:
         if self._server is not None:
             self._server.close()
 
+    def _is_busy(self) -> bool:
+        return bool(self._state.connections or self._state.tasks)
+
     async def drain(self, deadline: float) -> None:
         """Let requests that are under way finish until `deadline` (seconds of the loop's clock), then cut
         them off."""
@@ -145,13 +149,14 @@ class Listener:
         loop = asyncio.get_running_loop()
         for connection in tuple(self._connections()):
             connection.shutdown()
-        while (self._state.connections or self._state.tasks) and loop.time() < deadline:  # noqa: ASYNC110 -
-        it happens once
+        while self._is_busy() and loop.time() < deadline:  # noqa: ASYNC110 - it happens once
             await asyncio.sleep(0.02)
         for connection in tuple(self._connections()):
             connection.transport.abort()
-        for task in tuple(self._state.tasks):
-            task.cancel()
+        if self._state.tasks:  # they learn that their client is gone, and end by themselves
+            _, stuck = await asyncio.wait(self._state.tasks, timeout=_LAST_WORDS_SECONDS)
+            for task in stuck:
+                task.cancel()
         if self._sweeper is not None:
             self._sweeper.cancel()
         if self._server is not None:
