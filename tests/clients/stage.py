@@ -3,7 +3,7 @@
 import contextlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +56,18 @@ class Account:
         return {(each["account"], each["stream"]) for one in connections for each in one["subscriptions"]}
 
 
-def start(client: Client, stream: str, account: Account, venue: str, authority: Path | None = None) -> Play:
-    """Start a client's driver with its lines of the page, pointed at `venue`, trusting `authority`."""
-    given = {
+def start(
+    client: Client,
+    stream: str,
+    account: Account,
+    venue: str,
+    more: Mapping[str, str] | None = None,
+    *,
+    authority: Path | None = None,
+) -> Play:
+    """Start a client's driver with its lines of the page, pointed at `venue`, trusting `authority`; `more` is
+    told to the driver."""
+    given = dict(more or {}) | {
         "API_KEY": account.key,
         "API_SECRET": account.secret,
         "STREAM": stream,
