@@ -10,7 +10,7 @@ import random
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from tests.clients.events import fill, fill_number
 from tests.clients.play import Play
 from tests.clients.stage import Account, start
 from tests.clients.wires import Overlap, Published, earliest, gapless, heard, was_bound
-from tests.support.fault_proxy import KINDS, FaultProxy
+from tests.support.fault_proxy import KINDS, Cut, FaultProxy
 from tests.support.gateway import Gateway
 
 SEED = int(os.environ.get("SEED", random.SystemRandom().randrange(10**6)))
@@ -91,7 +91,14 @@ class Trial:
                 )
                 time.sleep(self.part.apart / POSTS)
                 if step % POSTS == POSTS - 1:
-                    order.result(PATIENCE)
+                    self._await(order)
+
+    def _await(self, order: Future[Cut]) -> None:
+        try:
+            order.result(PATIENCE)
+        except TimeoutError:
+            told = f"{self.part.client} on {self.part.stream}, SEED={SEED}: never came back after"
+            raise AssertionError(f"{told} {self.proxy.cuts[-1:]}\n{self.play.talk}") from None
 
     def _publish(self, http: httpx.Client, numbers: Sequence[int]) -> None:
         """Publish by ids, again until it is answered, over however many crashes."""

@@ -1,9 +1,9 @@
-"""A bot that is slow: it reads a stream frame by frame, takes its time over each, and can be killed any moment.
+"""A bot that is slow: it reads a stream frame by frame, takes its time, and can be killed any moment.
 
     python slow_reader.py URL SECONDS_A_FRAME
 
-It writes the number of each event that it has dealt with to standard output, a line each. Its receive buffer is
-as small as the system allows and its library holds one frame, so that what it does not read stays with the
+It writes the number of each event that it has dealt with to standard output, a line each. Its receive buffer
+is as small as the system allows and its library holds one frame, so that what it does not read stays with the
 gateway.
 """
 
