@@ -356,18 +356,22 @@ class TestBingx:
             assert await mute.closed() == (1006, "")
 
     async def test_spot_topics_are_subscribed_acknowledged_and_wrapped(self, gate):
-        """Nothing before `sub`; then executionReport wrapped and ACCOUNT_UPDATE bare; after `unsub`
-        nothing."""
+        """Nothing before `sub`; then executionReport wrapped and ACCOUNT_UPDATE bare, from the key's making
+        on; after `unsub` nothing."""
         key = await gate.listen_key(await gate.api_key(), BINGX)
         socket = await gate.dial(f"/market?listenKey={key}")
         await gate.publish(FILL, ACCOUNT, stream="bingx-spot")
         await socket.silent()
-        for topic in ("spot.executionReport", "ACCOUNT_UPDATE"):
+        told = {
+            "spot.executionReport": {"code": 0, "dataType": "spot.executionReport", "data": FILL},
+            "ACCOUNT_UPDATE": ACCOUNT,
+        }
+        for topic, first in told.items():
             ack = await socket.ask({"id": "one", "reqType": "sub", "dataType": topic})
             assert (ack["code"], ack["id"]) == (0, "one")
+            assert await socket.json() == first
         await gate.publish(FILL, ACCOUNT, stream="bingx-spot")
-        assert await socket.json() == {"code": 0, "dataType": "spot.executionReport", "data": FILL}
-        assert await socket.json() == ACCOUNT
+        assert [await socket.json(), await socket.json()] == list(told.values())
         await socket.ask({"id": "two", "reqType": "unsub", "dataType": "ACCOUNT_UPDATE"})
         await gate.publish(ACCOUNT, stream="bingx-spot")
         await socket.silent()

@@ -16,8 +16,10 @@ def keys_of(house, account="alice"):
 # Create, extend, close ---------------------------------------------------------------------------------
 
 
-async def test_a_binance_key_is_the_same_until_it_ends(house):
-    """A create while a key lives returns it and starts its hour again, whichever API key asks."""
+async def test_a_binance_key_is_the_same_until_it_ends(make_house):
+    """As at the venue: a create while a key lives returns it and starts its hour again, whichever API key
+    asks."""
+    house = await make_house(close={"binance-usdm": "venue"})
     one = await house.account()
     two = await house.api_key()
     first = await house.create(USDM, one)
