@@ -44,7 +44,8 @@ def test_what_is_shown_can_be_loaded_again(tmp_path):
     first = tmp_path / "first.toml"
     first.write_text(
         'listen = ["127.0.0.1:1", "[::1]:2"]\n[streams]\nqueue_bytes = 9999\n[heartbeat]\nenforce = true\n'
-        '[dialect.bingx]\nhosts = ["a.b"]\nlimits = { ip = 3, "odd name" = 4 }\n',
+        '[dialect.bingx]\nhosts = ["a.b"]\nlimits = { ip = 3, "odd name" = 4 }\n'
+        '[stream.bingx-spot]\nresume = "live"\n[stream.binance-spot]\noverlap_events = 0\n',
         encoding="utf-8",
     )
     loaded = load(first)

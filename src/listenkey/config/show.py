@@ -59,7 +59,7 @@ def _key(key: str) -> str:
 def _tables(settings: Settings) -> Iterator[tuple[Section, tuple[str, ...]]]:
     for section in sections():
         if NAME in section.path:
-            yield from ((section, (section.path[0], name)) for name in settings.dialect)
+            yield from ((section, (section.path[0], name)) for name in getattr(settings, section.path[0]))
         else:
             yield section, section.path
 
