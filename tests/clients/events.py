@@ -5,6 +5,7 @@ cannot be taken for another one."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 Event = dict[str, Any]
@@ -163,3 +164,30 @@ def _bingx_spot(now: int, base: int) -> list[Event]:
         order(3),
         order(5, S="SELL"),
     ]
+
+
+def fill(stream: str, number: int) -> Event:
+    """A fill with this trade id, of an order of its own."""
+    now = 1_763_700_000_000 + number
+    if stream == "binance-usdm":
+        event = _usdm(now, 0)[1]
+        event["o"] |= {"t": number, "i": 8_886_774 + number, "c": f"bot-{number}"}
+    elif stream == "bingx-swap":
+        event = _bingx_swap(now, 0)[1]
+        event["o"] |= {"td": number, "i": 1_970_374_651_259_388_000 + number}
+    elif stream == "bingx-spot":
+        event = _bingx_spot(now, 0)[2] | {"t": number, "i": 1_702_245_001_712_369_664 + number}
+    else:
+        event = _spot(now, 0)[2] | {"t": number, "i": 4_293_153 + number, "c": f"mUvoqJxFIILMdfAW5i{number}"}
+    return event
+
+
+def fill_number(seen: Any) -> int | None:
+    """The trade id of a fill, as any of the clients hands it to its user; None for what is not a fill."""
+    body = seen.get("o") if isinstance(seen.get("o"), dict) else seen
+    number = body.get("td", body.get("t"))
+    return None if number is None else int(number)
+
+
+FILL_ON_THE_WIRE = re.compile(rb'"td?":(\d+)')
+"""The trade id in the bytes of a fill, whatever it is wrapped in."""

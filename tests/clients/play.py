@@ -47,7 +47,7 @@ class Play:
 
     def opened(self) -> None:
         """Wait until the client says that its stream is open."""
-        self._until(lambda: "open" in self._done, "open the stream")
+        self.until(lambda: "open" in self._done, "open the stream")
 
     def order(self, word: str) -> None:
         """Have the driver do something, and wait until it was done."""
@@ -56,16 +56,16 @@ class Play:
         with contextlib.suppress(BrokenPipeError):  # the wait below says what happened
             self._process.stdin.write(f"{word}\n")
             self._process.stdin.flush()
-        self._until(lambda: self._done.count(word) > before, word)
+        self.until(lambda: self._done.count(word) > before, word)
 
     def wait_for(self, count: int) -> list[Any]:
         """Wait until this many events came in all; returns what came."""
-        self._until(lambda: len(self.events) >= count, f"give event {count}")
+        self.until(lambda: len(self.events) >= count, f"give event {count}")
         return [*self.events]
 
     def wait_for_last(self, event: Any) -> list[Any]:
         """Wait until this event came; returns what came, in between and before."""
-        self._until(lambda: event in self.events, f"give {event}")
+        self.until(lambda: event in self.events, f"give {event}")
         return [*self.events]
 
     def leave(self) -> list[Any]:
@@ -118,7 +118,8 @@ class Play:
             case _:
                 self._talk.append(line)
 
-    def _until(self, ready: Callable[[], bool], what: str) -> None:
+    def until(self, ready: Callable[[], bool], what: str) -> None:
+        """Wait until it is so; `what` is what the client did not do where it never is."""
         deadline = time.monotonic() + PATIENCE
         with self._news:
             while not ready():

@@ -3,7 +3,8 @@
 import contextlib
 import json
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,13 @@ SLACK = 250  # ms between the test's clock and the gateway's, which may write a 
 GRACE = 0.3  # seconds for what should not come, after the witness had it
 
 
-class Account:
-    """An account with an API key, and what is done with it."""
+class Bot:
+    """An API key of an account, and what the account's events are."""
 
-    def __init__(self, gateway: Gateway, name: str) -> None:
+    def __init__(self, gateway: Gateway, account: str) -> None:
         self.gateway = gateway
-        self.name = gateway.add_account(name.lower().replace(":", "-").replace("_", "-")[:64])
-        _, self.key, self.secret = gateway.add_api_key(self.name)
+        self.name = account
+        self.key_id, self.key, self.secret = gateway.add_api_key(account)
 
     def listen_key(self) -> dict[str, Any]:
         """The only listen key of the account."""
@@ -42,23 +43,41 @@ class Account:
         assert all("offset" in answer for answer in answers), answers
         return int(answers[-1]["offset"])
 
-    def await_subscription(self, stream: str) -> None:
-        """Wait until a socket is subscribed; what is published before that is not for it."""
+    def await_subscription(self, stream: str, sockets: int = 1) -> None:
+        """Wait until so many sockets of the account are subscribed."""
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
-            if (self.name, stream) in self._subscriptions():
+            if self._subscriptions()[self.name, stream] >= sockets:
                 return
             time.sleep(0.05)
         raise AssertionError(f"no socket was ever subscribed to {stream} of {self.name}")
 
-    def _subscriptions(self) -> set[tuple[str, str]]:
+    def _subscriptions(self) -> Counter[tuple[str, str]]:
         connections = self.gateway.admin_items("/v1/connections")
-        return {(each["account"], each["stream"]) for one in connections for each in one["subscriptions"]}
+        return Counter(
+            (each["account"], each["stream"]) for one in connections for each in one["subscriptions"]
+        )
 
 
-def start(client: Client, stream: str, account: Account, venue: str, authority: Path | None = None) -> Play:
-    """Start a client's driver with its lines of the page, pointed at `venue`, trusting `authority`."""
-    given = {
+class Account(Bot):
+    """An account with an API key of its own."""
+
+    def __init__(self, gateway: Gateway, name: str) -> None:
+        super().__init__(gateway, gateway.add_account(name.lower().replace(":", "-").replace("_", "-")[:64]))
+
+
+def start(
+    client: Client,
+    stream: str,
+    account: Bot,
+    venue: str,
+    more: Mapping[str, str] | None = None,
+    *,
+    authority: Path | None = None,
+) -> Play:
+    """Start a client's driver with its lines of the page, pointed at `venue`, trusting `authority`; `more` is
+    told to the driver."""
+    given = dict(more or {}) | {
         "API_KEY": account.key,
         "API_SECRET": account.secret,
         "STREAM": stream,

@@ -135,12 +135,7 @@ def test_a_bad_variable_is_named(variable, text, line):
     assert problems(None, {variable: text}) == [f"{variable}: {line}; see `listenkey config doc`"]
 
 
-@pytest.mark.parametrize(
-    "text,path,allowed",
-    [
-        ('era = "2026-01-01"', "era", "all"),
-    ],
-)
+@pytest.mark.parametrize("text,path,allowed", [('era = "2026-01-01"', "era", "all")])
 def test_what_is_not_there_yet_is_refused_and_said(file, text, path, allowed):
     """A promise that this version does not keep must not be taken silently."""
     (line,) = problems(file(text))

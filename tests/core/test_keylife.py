@@ -244,6 +244,68 @@ def test_a_refused_create_still_ends_what_ran_out():
     assert outcome == IssueRefused(ended=(replace(stale, state="expired", ended_at=NOW),))
 
 
+# Holders -----------------------------------------------------------------------------------------------
+
+MINE = replace(OLD, holder="me", user="me")
+THEIRS = replace(NEW, holder="them", user="them")
+MY_FRESH = replace(FRESH, holder="me", user="me")
+
+
+def by_holder(policy, most=0):
+    return IssueRules(policy, LIFETIME, most, per_holder=True)
+
+
+def test_a_holder_gets_its_own_key_again():
+    """Each API key has one string for as long as it lives, whatever others do in between."""
+    kept = replace(MINE, expires_at=NOW + LIFETIME)
+    assert create([MINE, THEIRS], MY_FRESH, by_holder("same_extended"), NOW) == Issued(kept, is_new=False)
+
+
+def test_a_new_holder_gets_a_key_of_its_own():
+    """Somebody else's live key is not handed out, and not extended."""
+    outcome = create([THEIRS], MY_FRESH, by_holder("same_extended"), NOW)
+    assert outcome == Issued(MY_FRESH, is_new=True)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_holder_s_create_ends_no_other_holder_s_key(policy):
+    """Whatever the policy: one bot's create neither ends nor counts another's key."""
+    others = [replace(listen_key(number), holder=f"other {number}") for number in range(1, 4)]
+    outcome = create(others, replace(listen_key(9), holder="me"), by_holder(policy, 1), NOW)
+    assert isinstance(outcome, Issued)
+    assert (outcome.is_new, outcome.ended) == (True, ())
+
+
+def test_a_holder_s_create_records_what_ran_out_of_others():
+    """Keys whose time is up are ended by whoever comes across them, each as expired."""
+    stale = replace(THEIRS, expires_at=NOW)
+    outcome = create([stale], MY_FRESH, by_holder("same_extended"), NOW)
+    assert outcome.ended == (replace(stale, state="expired", ended_at=NOW),)
+
+
+def test_a_holder_s_own_key_that_ran_out_is_followed_by_a_new_one():
+    """The string of a key that is over is never given again, though another holder's lives on."""
+    stale = replace(MINE, expires_at=NOW)
+    outcome = create([stale, THEIRS], MY_FRESH, by_holder("same_extended"), NOW)
+    assert (outcome.key, outcome.is_new) == (MY_FRESH, True)
+
+
+# Users -------------------------------------------------------------------------------------------------
+
+
+def test_who_creates_a_key_again_uses_it():
+    """Of a shared key the last to ask for it is the one who reads by it."""
+    outcome = create([MINE], replace(FRESH, user="them"), IssueRules("same_extended", LIFETIME), NOW)
+    assert (outcome.key.id, outcome.key.holder, outcome.key.user) == (MINE.id, "me", "them")
+
+
+@pytest.mark.parametrize("user, wanted", [("them", "them"), ("me", "me"), ("", "me")])
+def test_who_extends_a_key_uses_it(user, wanted):
+    """The holder stays who made it; where nobody in particular extends, the user stays too."""
+    outcome = extend(MINE, LIFETIME, NOW, user)
+    assert (outcome.key.holder, outcome.key.user) == ("me", wanted)
+
+
 # Create, against a model -------------------------------------------------------------------------------
 
 

@@ -243,6 +243,7 @@ ENTRIES = [
     (SPOT, beat(send="x"), "heartbeats.ping.send: a word and a JSON object are sent"),
     (BINGX, beat(send=""), "heartbeats.word.send: a word and a JSON object are sent"),
     (BINGX, beat(kind="json"), "heartbeats.word.send: is not JSON"),
+    (SPOT, part("frames", receipts="empty"), "heartbeats.ping: its Pongs cannot be told from empty receipts"),
     (
         SPOT,
         rows("notices", Notice(streams=("other",), on=("expired",), body="{}")),

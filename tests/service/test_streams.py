@@ -29,9 +29,8 @@ async def test_a_socket_hears_what_is_published_from_then_on(make_house):
     """I3: in order, from the moment it opened, every event once."""
     house = await make_house(delivery=DeliveryRules(Delivery(resume="live")))
     api_key = await house.account()
-    string = await house.create(USDM, api_key)
     await house.publish("alice", "binance-usdm", *numbered(0, 3))
-    watcher = house.watch(string)
+    watcher = house.watch(await house.create(USDM, api_key))
     await house.publish("alice", "binance-usdm", *numbered(3, 50))
     for number in range(53, 60):
         await house.publish("alice", "binance-usdm", *numbered(number))

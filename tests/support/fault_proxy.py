@@ -3,9 +3,9 @@
     with FaultProxy(gateway.venue) as proxy:
         cut = proxy.cut("reset", "down", after=700)
 
-It understands nothing of what it carries; `marked` picks the connections that may be cut by bytes that their
-first packet holds. Everything that was passed on is kept with its time, so that a test can say afterwards
-what each end can have known.
+It understands nothing of what it carries; a connection may be cut from where the client sent certain bytes on
+it, by which streams are told from calls. Everything that was passed on is kept with its time, so that a test
+can say afterwards what each end can have known.
 """
 
 from __future__ import annotations
@@ -72,14 +72,15 @@ class Wire:
 
     number: int
     opened: float
-    marked: bool = False
+    marked: int | None = None
+    """The chunk with which it began to be one that may be cut."""
     ended: float | None = None
     """When the listener's side of it ended."""
     chunks: list[Chunk] = field(default_factory=list)
 
     def carried(self, direction: Direction) -> bytes:
-        """All that was passed on in one direction."""
-        return b"".join(chunk.data for chunk in self.chunks if chunk.direction == direction)
+        """All that was passed on in one direction, since the mark if there was one."""
+        return b"".join(chunk.data for chunk in self.chunks[self.marked :] if chunk.direction == direction)
 
 
 class FaultProxy:
@@ -124,7 +125,7 @@ class FaultProxy:
     @property
     def marked(self) -> list[Wire]:
         """The connections that could be cut, in the order in which they were opened."""
-        return [wire for wire in self.wires if wire.marked]
+        return [wire for wire in self.wires if wire.marked is not None]
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -168,8 +169,8 @@ class FaultProxy:
         host, port = self._upstream.hostname, self._upstream.port
         await self._loop.create_connection(lambda: protocol, host, port)
 
-    def begins_marked(self, data: bytes) -> bool:
-        """Whether the first bytes of a connection say that it may be cut."""
+    def has_mark(self, data: bytes) -> bool:
+        """Whether these bytes say that the connection may be cut from here on."""
         return self._marked in data.lower()
 
     def next_order(self) -> _Order | None:
@@ -277,7 +278,12 @@ class _Relay:
     @property
     def can_be_cut(self) -> bool:
         """Whether it waits for an order."""
-        return self.wire.marked and self._order is None and not self._is_cut and self.wire.ended is None
+        return (
+            self.wire.marked is not None
+            and self._order is None
+            and not self._is_cut
+            and self.near.transport is not None
+        )
 
     def other(self, side: _Side) -> _Side:
         """The opposite end."""
@@ -310,10 +316,9 @@ class _Relay:
 
     def passes(self, direction: Direction, data: bytes) -> None:
         """Bytes came at one end; the other gets them, up to the byte of the cut."""
-        if not self._passed["up"] and direction == "up":
-            self.wire.marked = self._proxy.begins_marked(data)
-            if self.wire.marked:
-                self.obey()
+        if direction == "up" and self.wire.marked is None and self._proxy.has_mark(data):
+            self.wire.marked = len(self.wire.chunks)
+            self.obey()
         if self._is_cut:
             return
         order = self._order

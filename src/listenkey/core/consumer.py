@@ -5,7 +5,7 @@ library; what its program did with it nobody can know, so a reopened stream goes
 """
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -14,6 +14,9 @@ from listenkey.core.position import JournalView
 
 TimeOf: TypeAlias = Callable[[int], Micros]
 """The time of the event at an offset that the journal still holds."""
+
+_STEP: Final = 32
+"""Events that the search for a moment goes back at first."""
 
 
 class ConsumerId(msgspec.Struct, frozen=True):
@@ -34,13 +37,16 @@ class Cursor(msgspec.Struct, frozen=True):
     epoch: str
     begin: int
     confirmed: int
+    settled: int
+    """What it had for at least the overlap when it last showed life. A catch-up confirms an hour's events in
+    a second, and a program that dies in that second has dealt with few of them."""
 
 
 class Reach(msgspec.Struct, frozen=True):
     """How far a reopened stream goes back."""
 
     overlap: Micros = 10 * SECOND
-    """Journal time before the confirmed event that is sent again …"""
+    """Journal time before the confirmed event that is sent again, and whatever was given within so long …"""
     overlap_events: int = 20
     """… and at least so many events."""
     longest: Micros = 120 * SECOND
@@ -67,30 +73,27 @@ class Opening(msgspec.Struct, frozen=True):
 def start_after(cursor: Cursor, view: JournalView, reach: Reach, time_of: TimeOf, now: Micros) -> Opening:
     """Where a reader of this consumer begins in the journal's current epoch."""
     if cursor.epoch != view.epoch:  # another history: all of the new one is news
-        cursor = Cursor(view.epoch, 0, 0)
+        cursor = Cursor(view.epoch, 0, 0, 0)
     confirmed = min(cursor.confirmed, view.head)
     kept = view.oldest - 1
-    wanted = max(cursor.begin, _overlapped(cursor.begin, confirmed, kept, reach, time_of))
-    bound = max(kept, view.head - reach.most_events)
-    start = max(wanted, bound)
+    floor = max(cursor.begin, kept, view.head - reach.most_events)
+    start = max(floor, min(cursor.settled, confirmed - reach.overlap_events))
+    if start > floor:
+        start = _overlapped(start, floor, time_of(confirmed) - reach.overlap, time_of)
     if start < view.head and time_of(start + 1) < now - reach.longest:
         start = _first_at(start + 1, view.head + 1, now - reach.longest, time_of) - 1
     return Opening(view.epoch, start, confirmed + 1, start)
 
 
-def _overlapped(begin: int, confirmed: int, kept: int, reach: Reach, time_of: TimeOf) -> int:
-    """The offset after which an overlapping replay begins: far enough back in events and in journal time."""
-    after = max(begin, kept, confirmed - reach.overlap_events)
-    if after <= max(begin, kept) or confirmed <= kept:
-        return after
-    since = time_of(confirmed) - reach.overlap
-    step = reach.overlap_events
-    while after > max(begin, kept) and time_of(after) >= since:
-        earlier = max(begin, kept, after - step)
-        if earlier == max(begin, kept) or time_of(earlier) < since:
-            return _first_at(earlier + 1, after, since, time_of) - 1
-        after, step = earlier, step * 2
-    return after
+def _overlapped(start: int, floor: int, since: Micros, time_of: TimeOf) -> int:
+    """The offset between `floor` and `start` after which all events since a moment come."""
+    step = _STEP
+    while start > floor and time_of(start) >= since:
+        earlier = max(floor, start - step)
+        if earlier == floor or time_of(earlier) < since:
+            return _first_at(earlier + 1, start, since, time_of) - 1
+        start, step = earlier, step * 2
+    return start
 
 
 def _first_at(low: int, high: int, since: Micros, time_of: TimeOf) -> int:
@@ -108,30 +111,46 @@ def _first_at(low: int, high: int, since: Micros, time_of: TimeOf) -> int:
 class Reader:
     """One socket's reading for a consumer, and up to where the socket surely has it."""
 
-    __slots__ = ("confirmed", "consumer")
+    __slots__ = ("_had", "confirmed", "consumer", "settled")
 
-    def __init__(self, consumer: "Consumer", confirmed: int) -> None:
+    def __init__(self, consumer: "Consumer", confirmed: int, settled: int) -> None:
         self.consumer = consumer
         self.confirmed = confirmed
+        self.settled = settled
+        self._had: list[tuple[Micros, int]] = []
+
+    def take(self, offset: int, asked: Micros, now: Micros, overlap: Micros) -> None:
+        """A receipt for all up to `offset`."""
+        self.confirmed = max(self.confirmed, offset)
+        while self._had and self._had[0][0] + overlap <= asked:
+            self.settled = max(self.settled, self._had.pop(0)[1])
+        # Now and then is enough, and costs little where many readers are.
+        if not self._had or self._had[-1][0] + overlap // 2 <= now:
+            self._had.append((now, offset))
 
 
 class Consumer:
     """A consumer while somebody reads for it."""
 
-    __slots__ = ("_cursor", "_ended", "_readers", "id")
+    __slots__ = ("_cursor", "_ended", "_overlap", "_readers", "id")
 
-    def __init__(self, consumer_id: ConsumerId, cursor: Cursor) -> None:
+    def __init__(self, consumer_id: ConsumerId, cursor: Cursor, overlap: Micros) -> None:
         self.id = consumer_id
         self._cursor = cursor
+        self._overlap = overlap
         self._readers: list[Reader] = []
-        self._ended: list[int] = []
+        self._ended: list[Reader] = []
 
     @property
     def cursor(self) -> Cursor:
-        """Where the next reader goes on: the lowest confirmed offset of the open readers, and of those that
-        ended since the last one opened."""
-        offsets = [reader.confirmed for reader in self._readers] + self._ended
-        return Cursor(self._cursor.epoch, self._cursor.begin, min(offsets)) if offsets else self._cursor
+        """Where the next reader goes on: the lowest of what open readers have, and those that ended since the
+        last one opened."""
+        counting = self._readers + self._ended
+        if not counting:
+            return self._cursor
+        confirmed = min(reader.confirmed for reader in counting)
+        settled = min(reader.settled for reader in counting)
+        return Cursor(self._cursor.epoch, self._cursor.begin, confirmed, settled)
 
     @property
     def is_idle(self) -> bool:
@@ -141,26 +160,28 @@ class Consumer:
     def open(self, opening: Opening) -> Reader:
         """A socket begins to read, where `start_after` said for `cursor`. Repeats are not unconfirmed by
         it."""
-        same = opening.epoch == self._cursor.epoch
-        confirmed = max(opening.after, self.cursor.confirmed) if same else opening.after
-        if not same:
+        before = self.cursor
+        if opening.epoch != before.epoch:
             self._readers.clear()
-        self._cursor = Cursor(opening.epoch, self._cursor.begin if same else 0, confirmed)
+            before = Cursor(opening.epoch, 0, 0, 0)
+        confirmed, settled = max(opening.after, before.confirmed), max(opening.after, before.settled)
+        self._cursor = Cursor(opening.epoch, before.begin, confirmed, settled)
         self._ended.clear()
-        reader = Reader(self, confirmed)
+        reader = Reader(self, confirmed, settled)
         self._readers.append(reader)
         return reader
 
-    def confirm(self, reader: Reader, offset: int) -> bool:
-        """The reader surely has all up to `offset`; whether the cursor moved. What is confirmed stays so."""
-        if offset <= reader.confirmed or reader not in self._readers:
+    def confirm(self, reader: Reader, offset: int, asked: Micros, now: Micros) -> bool:
+        """The reader surely has all up to `offset`, as it was asked at one time and answered at another;
+        whether the cursor moved. What is confirmed stays so."""
+        if reader not in self._readers:
             return False
         before = self.cursor
-        reader.confirmed = offset
+        reader.take(offset, asked, now, self._overlap)
         return self.cursor != before
 
     def end(self, reader: Reader) -> None:
         """The socket is gone; what it confirmed counts until a successor opens."""
         if reader in self._readers:
             self._readers.remove(reader)
-            self._ended.append(reader.confirmed)
+            self._ended.append(reader)

@@ -2,7 +2,8 @@
 
 A protocol Ping goes out after the frames that it asks about, at most one a second and one at a time. Its
 answer comes after the client's library took those frames. What a client sends unasked, doubled or altered
-proves nothing."""
+proves nothing.
+"""
 
 from typing import Final, Generic, Literal, TypeVar
 
@@ -10,7 +11,8 @@ from listenkey.base.clock import SECOND, Micros
 
 Proof = Literal["echo", "empty"]
 """`echo`: only the exact payload counts. `empty`: for clients that a payload breaks; any Pong to the one Ping
-that is out, as long as the socket has not sent more Pongs than it got Pings."""
+that is out, once the next Ping was answered too, and as long as the socket has not sent more Pongs than it
+got Pings. A Pong that came unasked just then shows by that: the one that was asked for is one too many."""
 EVERY: Final[Micros] = SECOND
 PATIENCE: Final[Micros] = 30 * SECOND
 """An unanswered Ping with a payload is given up after this, and the next one asks again."""
@@ -22,12 +24,13 @@ Mark = TypeVar("Mark")
 class Receipts(Generic[Mark]):
     """One socket's receipts."""
 
-    __slots__ = ("_asked_at", "_mark", "_payload", "_proof", "_surplus")
+    __slots__ = ("_asked_at", "_likely", "_mark", "_payload", "_proof", "_surplus")
 
     def __init__(self, proof: Proof) -> None:
         self._proof = proof
         self._payload: bytes | None = None
         self._mark: Mark | None = None
+        self._likely: Mark | None = None  # answered, if the Pong was no stray one
         self._asked_at: Micros | None = None
         self._surplus = 0  # Pings less Pongs; below zero nothing is believed any more
 
@@ -60,4 +63,6 @@ class Receipts(Generic[Mark]):
         if self._payload is None or (payload != self._payload and self._proof == "echo") or not self.trusted:
             return None
         mark, self._mark, self._payload = self._mark, None, None
+        if self._proof == "empty":
+            mark, self._likely = self._likely, mark
         return mark

@@ -3,14 +3,23 @@
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
+import msgspec
+
 from listenkey.base.clock import Micros
 from listenkey.core.receipts import Proof, Receipts
 
 if TYPE_CHECKING:
     from listenkey.service.outlet import Subscription
 
-Mark: TypeAlias = "tuple[tuple[Subscription, int], ...]"
-"""How far each subscription had been sent when a sign of life was asked for."""
+Confirm: TypeAlias = "Callable[[Subscription, int, Micros, Micros], None]"
+"""Told of a subscription up to where it is had, when that was asked, and when it was answered."""
+
+
+class _Mark(msgspec.Struct, frozen=True):
+    """How far each subscription had been sent when a sign of life was asked for."""
+
+    asked: Micros
+    sent: tuple[tuple["Subscription", int], ...]
 
 
 class SocketReceipts:
@@ -18,9 +27,9 @@ class SocketReceipts:
 
     __slots__ = ("_beat", "_confirm", "_receipts")
 
-    def __init__(self, proof: Proof, confirm: "Callable[[Subscription, int], None]") -> None:
-        self._receipts: Receipts[Mark] = Receipts(proof)
-        self._beat: tuple[str, Mark] | None = None
+    def __init__(self, proof: Proof, confirm: Confirm) -> None:
+        self._receipts: Receipts[_Mark] = Receipts(proof)
+        self._beat: tuple[str, _Mark] | None = None
         self._confirm = confirm
 
     def due_at(self, subscriptions: "Iterable[Subscription]") -> Micros | None:
@@ -31,27 +40,27 @@ class SocketReceipts:
 
     def ask(self, subscriptions: "Iterable[Subscription]", now: Micros) -> bytes:
         """The payload of a Ping that goes out now, after everything that was sent."""
-        return self._receipts.ask(_mark(subscriptions), now)
+        return self._receipts.ask(_mark(subscriptions, now), now)
 
-    def ponged(self, payload: bytes) -> None:
+    def ponged(self, payload: bytes, now: Micros) -> None:
         """A Pong came, asked for or not."""
         mark = self._receipts.answered(payload)
         if mark is not None:
-            self._take(mark)
+            self._take(mark, now)
 
-    def beat(self, beat_id: str, subscriptions: "Iterable[Subscription]") -> None:
+    def beat(self, beat_id: str, subscriptions: "Iterable[Subscription]", now: Micros) -> None:
         """A heartbeat with an id goes out now."""
-        self._beat = beat_id, _mark(subscriptions)
+        self._beat = beat_id, _mark(subscriptions, now)
 
-    def beat_answered(self, beat_id: str) -> None:
+    def beat_answered(self, beat_id: str, now: Micros) -> None:
         """A heartbeat came back; only the id of the last one proves anything."""
         if self._beat is not None and self._beat[0] == beat_id:
             mark, self._beat = self._beat[1], None
-            self._take(mark)
+            self._take(mark, now)
 
-    def _take(self, mark: Mark) -> None:
-        for subscription, offset in mark:
-            self._confirm(subscription, offset)
+    def _take(self, mark: _Mark, now: Micros) -> None:
+        for subscription, offset in mark.sent:
+            self._confirm(subscription, offset, mark.asked, now)
 
 
 def _unconfirmed(subscription: "Subscription") -> bool:
@@ -59,5 +68,5 @@ def _unconfirmed(subscription: "Subscription") -> bool:
     return reader is not None and reader.confirmed < subscription.next - 1
 
 
-def _mark(subscriptions: "Iterable[Subscription]") -> Mark:
-    return tuple((each, each.next - 1) for each in subscriptions if each.reader is not None)
+def _mark(subscriptions: "Iterable[Subscription]", now: Micros) -> _Mark:
+    return _Mark(now, tuple((each, each.next - 1) for each in subscriptions if each.reader is not None))

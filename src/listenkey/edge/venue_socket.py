@@ -127,7 +127,7 @@ class VenueSocket(WebSocket):
         if isinstance(request, control.HeartbeatAnswer):
             session.alive()
             if self._receipts is not None and request.id:
-                self._receipts.beat_answered(request.id)
+                self._receipts.beat_answered(request.id, now)
             return
         too_fast = session.count_message(now)
         if too_fast:
@@ -166,7 +166,7 @@ class VenueSocket(WebSocket):
         """Any Pong is a sign of life, whatever it carries; the right one is a receipt as well."""
         self._session.alive()
         if self._receipts is not None:
-            self._receipts.ponged(payload)
+            self._receipts.ponged(payload, now)
             self._asking = False
             self._plan_receipt()
 
@@ -309,7 +309,7 @@ class VenueSocket(WebSocket):
         else:
             beat_id = os.urandom(16).hex()
             if self._receipts is not None and heartbeat.kind == "json":
-                self._receipts.beat(beat_id, self.subscriptions)
+                self._receipts.beat(beat_id, self.subscriptions, self._shared.pacer.now())
             text = control.render_heartbeat(heartbeat, beat_id, now)
             self.push(frames.encode_text(text, self._codec))
 

@@ -77,7 +77,7 @@ class Consumers:
         consumer_id = ConsumerId(stream.account_id, stream.stream, holder, topic)
         consumer = self._open.get(consumer_id)
         if consumer is None:
-            consumer = self._load(consumer_id, view)
+            consumer = self._load(consumer_id, view, rules.reach.overlap)
         time_of = partial(self._time_of, stream, view.epoch)
         opening = start_after(consumer.cursor, view, rules.reach, time_of, self._clock.now())
         self._report(key, stream, opening)
@@ -85,13 +85,13 @@ class Consumers:
         self._dirty[consumer] = None
         return opening, reader
 
-    def _load(self, consumer_id: ConsumerId, view: JournalView) -> Consumer:
+    def _load(self, consumer_id: ConsumerId, view: JournalView, overlap: Micros) -> Consumer:
         cursor = self._store.find_cursor(consumer_id)
         if cursor is None:
-            cursor = Cursor(view.epoch, view.head, view.head)
+            cursor = Cursor(view.epoch, view.head, view.head, view.head)
             # Not waited for: the store commits in order, so no later event can be there without it.
             self._store.put_cursors([(consumer_id, cursor)], self._clock.now()).add_done_callback(_note)
-        consumer = self._open[consumer_id] = Consumer(consumer_id, cursor)
+        consumer = self._open[consumer_id] = Consumer(consumer_id, cursor, overlap)
         return consumer
 
     def _time_of(self, stream: StreamId, epoch: str, offset: int) -> Micros:
@@ -113,9 +113,10 @@ class Consumers:
             f" --since {opening.epoch}:{opening.passed_first - 1}",
         )
 
-    def confirm(self, reader: Reader, offset: int) -> None:
-        """The reader's socket surely has all up to `offset`."""
-        if reader.consumer.confirm(reader, offset):
+    def confirm(self, reader: Reader, offset: int, asked: Micros, now: Micros) -> None:
+        """The reader's socket surely has all up to `offset`: it was asked at one monotonic time, and answered
+        at another."""
+        if reader.consumer.confirm(reader, offset, asked, now):
             self._dirty[reader.consumer] = None
 
     def end(self, reader: Reader) -> None:

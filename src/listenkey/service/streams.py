@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 import structlog
 
+from listenkey.base.clock import Micros
 from listenkey.base.errors import StoreError
 from listenkey.core.access import any_allows
 from listenkey.core.keylife import is_live
@@ -178,10 +179,11 @@ class Streams:
         if subscription.api_key_id:
             _discard(self._by_api_key, subscription.api_key_id, subscription)
 
-    def confirm(self, subscription: Subscription, offset: int) -> None:
-        """The socket surely has all of the subscription up to `offset`."""
+    def confirm(self, subscription: Subscription, offset: int, asked: Micros, now: Micros) -> None:
+        """The socket surely has all of the subscription up to `offset`: it was asked at one monotonic time,
+        and answered at another."""
         if subscription.reader is not None and not subscription.cancelled:
-            self._consumers.confirm(subscription.reader, offset)
+            self._consumers.confirm(subscription.reader, offset, asked, now)
 
     # Live delivery ---------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 // binance (Siebly): spot, cross and isolated margin on /ws/KEY, USD-M on /private/stream?listenKey=KEY.
 'use strict';
 
-const { STREAM, got, page, run } = require('./driving');
+const { RECONNECT_MS, STREAM, got, page, run } = require('./driving');
 
 const { main, usdm, ws } = page('main', 'usdm', 'ws');
 const [family, symbol] = STREAM.split(':');
@@ -13,6 +13,7 @@ ws.on('message', (message) => {
   got(rest);
 });
 ws.on('exception', (error) => console.error(error));
+if (RECONNECT_MS) ws.options.reconnectTimeout = RECONNECT_MS;
 
 // The client keeps its key to itself, so the same REST client asks for it again: same key, by the venue's rules.
 const lives = {

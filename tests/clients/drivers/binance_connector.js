@@ -1,7 +1,7 @@
 // @binance/connector 3.x, the official one before the SDKs: spot and margin on /ws/KEY.
 'use strict';
 
-const { STREAM, got, page, run } = require('./driving');
+const { RECONNECT_MS, STREAM, got, page, run } = require('./driving');
 
 const { client, streams } = page('client', 'streams');
 const [family, symbol] = STREAM.split(':');
@@ -16,7 +16,9 @@ run({
   open: async () => {
     key = (await client[`create${name}ListenKey`](...scope)).data.listenKey;
     await new Promise((resolve) => {
-      streams({ open: resolve, message: (text) => got(JSON.parse(text)) }).userData(key);
+      const stream = streams({ open: resolve, message: (text) => got(JSON.parse(text)) });
+      if (RECONNECT_MS) stream.reconnectDelay = RECONNECT_MS;
+      stream.userData(key);
     });
   },
   extend: () => client[`renew${name}ListenKey`](...scope, key),

@@ -2,11 +2,14 @@
 // is answered with `Pong`.
 'use strict';
 
-const { STREAM, got, page, run } = require('./driving');
+const { RECONNECT_MS, STREAM, got, page, run } = require('./driving');
 
 const factory = STREAM === 'bingx-coinm' ? 'coinm' : 'stream';
 const { account, executor, BingxExtendListenKeyEndpoint, [factory]: stream } = page(
   'account', 'executor', 'BingxExtendListenKeyEndpoint', factory);
+
+const PATIENCE_MS = 4000;
+process.on('uncaughtException', (error) => console.error(error)); // it throws where nobody can catch
 
 // The client reads the clock twice for each call, once for what it signs and once for what it sends. Where a
 // millisecond ends in between, the signature is wrong, here as at the venue; a bot has to ask again.
@@ -21,14 +24,35 @@ executor.execute = async (endpoint) => {
 };
 
 let key;
-run({
-  open: async () => {
-    const opened = stream();
-    opened.accountOrderUpdatePushEvent$.subscribe(got);
-    opened.accountBalanceAndPositionPush$.subscribe(got);
-    opened.listenKeyExpired$.subscribe(got);
-    await new Promise((resolve) => opened.onConnect$.subscribe(resolve));
+function open(connected, lost) {
+  const opened = stream();
+  opened.accountOrderUpdatePushEvent$.subscribe(got);
+  opened.accountBalanceAndPositionPush$.subscribe(got);
+  opened.listenKeyExpired$.subscribe(got);
+  // A call for the key that fails is reported to nobody.
+  const failed = setTimeout(lost, PATIENCE_MS);
+  opened.onConnect$.subscribe(() => {
+    clearTimeout(failed);
     key = opened.configuration.url.searchParams.get('listenKey');
-  },
+    connected();
+  });
+  opened.onDisconnect$.subscribe(() => {
+    clearTimeout(failed);
+    lost();
+  });
+}
+
+// A stream of this client ends with its connection; a bot makes the next one, which has a key of its own. Where tests
+// do not break connections, that is done only until the first is there.
+function stay(connected) {
+  let isOpen = false;
+  open(
+    () => { isOpen = true; connected(); },
+    () => { if (RECONNECT_MS || !isOpen) setTimeout(() => stay(connected), RECONNECT_MS); },
+  );
+}
+
+run({
+  open: () => new Promise(stay),
   extend: () => executor.execute(new BingxExtendListenKeyEndpoint(key, account)),
 });

@@ -2,7 +2,8 @@
 
 import asyncio
 
-from driving import STREAM, got, page, run
+from ccxt import NetworkError
+from driving import RECONNECT, STREAM, got, page, run
 
 exchange = page()["exchange"]
 MARKET = {"bingx-swap": {"type": "swap"}, "bingx-spot": {"type": "spot"}, "binance-usdm": {}}[STREAM]
@@ -21,8 +22,13 @@ class Life:
 
     async def read(self) -> None:
         while True:
-            for order in await exchange.watch_orders(params=MARKET):
-                got(order["info"])
+            try:
+                for order in await exchange.watch_orders(params=MARKET):
+                    got(order["info"])
+            except NetworkError:
+                if not RECONNECT:
+                    raise
+                await asyncio.sleep(RECONNECT)
 
     async def extend(self) -> None:
         await exchange.keep_alive_listen_key({"type": "linear"} if exchange.id.startswith("binance") else {})

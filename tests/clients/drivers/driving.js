@@ -8,6 +8,9 @@ const readline = require('node:readline');
 
 const { API_KEY, API_SECRET, STREAM } = process.env;
 
+// How long to wait before coming back when the stream breaks, for tests that break it; 0 leaves it to the client.
+const RECONNECT_MS = Number(process.env.RECONNECT_MS ?? 0);
+
 // Run the block of the how-to page as a user would have it in a program, and return the names asked for.
 // The clients are installed where the test says, which is the working directory.
 function page(...names) {
@@ -41,4 +44,4 @@ async function run(orders) {
   process.exit(0);
 }
 
-module.exports = { API_KEY, API_SECRET, STREAM, got, page, run, until };
+module.exports = { API_KEY, API_SECRET, RECONNECT_MS, STREAM, got, page, run, until };

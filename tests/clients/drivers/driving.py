@@ -19,6 +19,9 @@ from typing import Any
 KEY = os.environ["API_KEY"]
 SECRET = os.environ["API_SECRET"]
 STREAM = os.environ["STREAM"]
+RECONNECT = float(os.environ.get("RECONNECT_MS", "0")) / 1000
+"""How long to wait before coming back when the stream breaks, for tests that break it; 0 where a break is to
+be seen as an error."""
 _writing = threading.Lock()
 
 

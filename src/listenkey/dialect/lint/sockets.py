@@ -63,6 +63,8 @@ def check_heartbeats(dialect: Dialect) -> Iterator[str]:
     """Heartbeats."""
     for name, heartbeat in dialect.heartbeats.items():
         yield from _heartbeat(f"heartbeats.{name}", heartbeat)
+        if heartbeat.kind == "protocol_ping" and dialect.frames.receipts == "empty":
+            yield f"heartbeats.{name}: its Pongs cannot be told from empty receipts, so receipts must be echo"
 
 
 def _heartbeat(where: str, heartbeat: Heartbeat) -> Iterator[str]:

@@ -11,14 +11,16 @@ from listenkey.store.sqlite.transaction import Transaction
 def find(db: Database, consumer: ConsumerId) -> Cursor | None:
     """Where a consumer is. A topic without a cursor is where the consumer began."""
     rows = db.rows(
-        "SELECT topic, epoch, begin, confirmed FROM consumer"
+        "SELECT topic, epoch, begin, confirmed, settled FROM consumer"
         " WHERE account = ? AND stream = ? AND holder = ? AND topic IN (?, '') ORDER BY topic DESC LIMIT 1",
         (consumer.account_id, consumer.stream, consumer.holder, consumer.topic),
     )
     if not rows:
         return None
-    topic, epoch, begin, confirmed = rows[0]
-    return Cursor(epoch, begin, confirmed if topic == consumer.topic else begin)
+    topic, epoch, begin, confirmed, settled = rows[0]
+    if topic != consumer.topic:
+        return Cursor(epoch, begin, begin, begin)
+    return Cursor(epoch, begin, confirmed, settled)
 
 
 def ensure(tx: Transaction, consumers: Sequence[tuple[ConsumerId, Journal]]) -> None:
@@ -26,13 +28,14 @@ def ensure(tx: Transaction, consumers: Sequence[tuple[ConsumerId, Journal]]) -> 
     for consumer, journal in consumers:
         head = journal.next - 1
         tx.db.execute(
-            "INSERT INTO consumer VALUES(?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            "INSERT INTO consumer VALUES(?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             (
                 consumer.account_id,
                 consumer.stream,
                 consumer.holder,
                 consumer.topic,
                 journal.epoch,
+                head,
                 head,
                 head,
             ),
@@ -43,10 +46,10 @@ def put(tx: Transaction, cursors: Sequence[tuple[ConsumerId, Cursor]]) -> None:
     """Keep where consumers are, of API keys that are still there."""
     for consumer, cursor in cursors:
         tx.db.execute(
-            "INSERT OR REPLACE INTO consumer SELECT ?, ?, ?, ?, ?, ?, ?"
+            "INSERT OR REPLACE INTO consumer SELECT ?, ?, ?, ?, ?, ?, ?, ?"
             " WHERE EXISTS (SELECT 1 FROM api_key WHERE id = ?)",
             (consumer.account_id, consumer.stream, consumer.holder, consumer.topic, cursor.epoch,
-             cursor.begin, cursor.confirmed, consumer.holder.partition("@")[0]),
+             cursor.begin, cursor.confirmed, cursor.settled, consumer.holder.partition("@")[0]),
         )  # fmt: skip
 
 

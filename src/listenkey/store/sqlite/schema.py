@@ -55,7 +55,7 @@ CREATE INDEX key_user_api_key ON key_user(api_key);
 -- without topics.
 CREATE TABLE consumer(
     account INTEGER, stream TEXT, holder TEXT, topic TEXT, epoch TEXT NOT NULL, begin INTEGER NOT NULL,
-    confirmed INTEGER NOT NULL, PRIMARY KEY(account, stream, holder, topic)
+    confirmed INTEGER NOT NULL, settled INTEGER NOT NULL, PRIMARY KEY(account, stream, holder, topic)
 ) STRICT, WITHOUT ROWID;
 
 -- One epoch of one journal. `state` is current, past, or gone with its account. `head` is the last offset
