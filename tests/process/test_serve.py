@@ -139,6 +139,19 @@ def test_admin_token_is_kept(tmp_path: Path) -> None:
         assert gateway.admin_call("GET", "/v1/accounts").status_code == 200
 
 
+def test_empty_admin_token_opens_nothing(tmp_path: Path) -> None:
+    """A first start that was cut short leaves an empty file, which is no token: one is made in its place."""
+    data = tmp_path / "data"
+    data.mkdir(mode=0o700)
+    (data / "admin-token").touch(mode=0o600)
+    with Gateway(data) as gateway:
+        nothing = httpx.get(f"{gateway.admin}/v1/tokens", headers={"Authorization": "Bearer"})
+        assert nothing.status_code == 401
+        assert httpx.post(f"{gateway.admin}/login", data={}).status_code == 401
+        assert gateway.admin_call("GET", "/v1/tokens").status_code == 200
+        assert stat.S_IMODE((data / "admin-token").stat().st_mode) == 0o600
+
+
 def test_wrong_master_secret_is_refused(tmp_path: Path) -> None:
     """With another master secret nothing starts: keys would come out as other strings."""
     right, wrong = {"LISTENKEY_MASTER_SECRET": "a" * 32}, {"LISTENKEY_MASTER_SECRET": "b" * 32}

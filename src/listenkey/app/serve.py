@@ -101,11 +101,12 @@ def _reload(listeners: Listeners) -> None:
 
 
 async def _keep_admin_token(gateway: Gateway, folder: Path) -> None:
-    """The data folder's own token: made at the first start, known to the gateway from then on."""
+    """The data folder's own token: made at the first start, known to the gateway from then on. An empty file
+    is what a start that was cut short leaves, and no token: anybody could send it."""
     path = folder / "admin-token"
-    if path.exists():
-        text = path.read_text(encoding="ascii").strip()
-    else:
+    text = path.read_text(encoding="ascii").strip() if path.exists() else ""
+    if not text:
+        path.unlink(missing_ok=True)
         text = secrets.token_urlsafe(32)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
