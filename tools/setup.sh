@@ -29,6 +29,8 @@ missing_packages() {
         command -v node >/dev/null || echo nodejs
         command -v npm >/dev/null || echo npm
         command -v git >/dev/null || echo git
+        # The demonstration's printed lines are run as they are.
+        command -v curl >/dev/null || echo curl
     fi
 }
 

@@ -75,7 +75,7 @@ async def run_rounds(gateway: Gateway, rounds: int, seed: int) -> Stage:
 async def _play_a_round(stage: Stage, working: list[asyncio.Task[None]]) -> None:
     """Let it run for a moment, kill it, sometimes in its start once more, and start it on the same data."""
     done, _ = await asyncio.wait(
-        working, timeout=stage.dice.uniform(0.05, 0.7), return_when=asyncio.FIRST_EXCEPTION
+        working, timeout=stage.dice.uniform(0.05, 0.6), return_when=asyncio.FIRST_EXCEPTION
     )
     for task in done:
         task.result()
