@@ -1,3 +1,4 @@
+import asyncio
 import json
 
 import pytest
@@ -386,8 +387,21 @@ class TestOperations:
         assert made.json() == wanted | {"bytes": (tmp_path / "copy").stat().st_size}
         again = await gate.call("POST", "/v1/store/backup", wanted)
         assert (again.status_code, error_code(again)) == (409, "file_exists")
-        relative = await gate.call("POST", "/v1/store/backup", {"path": "copy"})
-        assert (relative.status_code, error_code(relative)) == (400, "bad_path")
+        for path in ("copy", f"{tmp_path}/co\0py"):
+            bad = await gate.call("POST", "/v1/store/backup", {"path": path})
+            assert (bad.status_code, error_code(bad)) == (400, "bad_path")
+        below_a_file = await gate.call("POST", "/v1/store/backup", {"path": f"{tmp_path}/copy/copy"})
+        assert (below_a_file.status_code, error_code(below_a_file)) == (503, "store_read_only")
+
+    async def test_a_backup_leaves_others_files_alone(self, gate, tmp_path):
+        """A file of somebody's that is named as an unfinished copy might be stays; two copies at once are
+        whole or refused."""
+        (tmp_path / "copy.part").write_text("mine")
+        wanted = {"path": str(tmp_path / "copy")}
+        answers = await asyncio.gather(*(gate.call("POST", "/v1/store/backup", wanted) for _ in range(2)))
+        assert sorted(answer.status_code for answer in answers) == [200, 409]
+        assert (tmp_path / "copy.part").read_text() == "mine"
+        assert sorted(file.name for file in tmp_path.iterdir() if file.is_file()) == ["copy", "copy.part"]
 
     async def test_bans_are_listed_and_lifted(self, gate):
         """Whoever is shut out can be let in again, and is not listed any more."""

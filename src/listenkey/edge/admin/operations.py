@@ -52,7 +52,7 @@ async def close_connection(gateway: Gateway, call: Call) -> Answer:
 async def backup(gateway: Gateway, call: Call) -> Answer:
     """`POST /v1/store/backup`: a consistent copy, in a file of the server's machine."""
     wanted = await call.read(_Backup)
-    if not Path(wanted.path).is_absolute():
+    if not Path(wanted.path).is_absolute() or "\0" in wanted.path:
         raise Refused("the path of a backup is an absolute one", "name the file from / on", code="bad_path")
     await gateway.store.backup(wanted.path)
     return json({"path": wanted.path, "bytes": await asyncio.to_thread(_size_of, wanted.path)})

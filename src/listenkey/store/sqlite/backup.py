@@ -2,8 +2,9 @@
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import mkstemp
 from typing import Final
 
 import apsw
@@ -24,20 +25,28 @@ _PART: Final = ".part"
 def write_backup(source: Path, target: Path, vfs: str | None = None) -> None:
     """Copy the store, as committed at one moment, to a new file. Other threads may go on writing.
     Errors: `Refused("file_exists")`, `StoreFull`, `StoreReadOnly`, `StoreError`."""
-    if target.exists():
-        raise _exists(target)
-    part = target.with_name(target.name + _PART)
-    part.unlink(missing_ok=True)
-    make_private(part)
     try:
-        _copy(source, part, vfs)
-        # A link, unlike a rename, refuses to replace what somebody put there meanwhile.
-        os.link(part, target)
+        if target.exists():
+            raise _exists(target)
+        with _new_part(target) as part:
+            _copy(source, part, vfs)
+            # A link, unlike a rename, refuses to replace what somebody put there meanwhile.
+            os.link(part, target)
         _sync_folder(target.parent)
     except FileExistsError:
         raise _exists(target) from None
     except OSError as error:
         raise unwritable(target, error) from error
+
+
+@contextlib.contextmanager
+def _new_part(target: Path) -> Iterator[Path]:
+    """A private file beside the target, of a name that nobody else has, for as long as it is needed."""
+    file, name = mkstemp(_PART, f"{target.name}.", target.parent)
+    os.close(file)
+    part = Path(name)
+    try:
+        yield part
     finally:
         part.unlink(missing_ok=True)
 
