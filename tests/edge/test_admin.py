@@ -199,6 +199,7 @@ class TestAccounts:
             ({"key": "with space"}, "bad_api_key"),
             ({"key": ""}, "bad_api_key"),
             ({"permissions": "read"}, "bad_body"),
+            ({"ip_alow": ["192.0.2.7"]}, "bad_body"),
         ],
     )
     async def test_bad_api_keys_are_refused(self, gate, wanted, code):

@@ -27,8 +27,9 @@ _SCOPES: dict[Scope, frozenset[Scope]] = {
 }
 
 
-class NewApiKey(msgspec.Struct, frozen=True):
-    """What an API key is to be; what is left out is made up."""
+class NewApiKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an API key is to be; what is left out is made up. Nothing else is let pass: a misspelt `ip_allow`
+    would let everybody in."""
 
     permissions: tuple[str, ...] = ("read",)
     ip_allow: tuple[str, ...] = ()
