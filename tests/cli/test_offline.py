@@ -212,7 +212,7 @@ def test_a_demo_beyond_loopback_is_refused(command, listen, tmp_path):
     "text,what",
     [
         ('loglevel = "info"', "did you mean log_level?"),
-        ('[streams]\nresume = "replay"', 'must be "live"'),
+        ('[streams]\nresume = "later"', 'must be "replay" or "live"'),
         ('listen = ["127.0.0.1:0=bingx-coin"]', "names no dialect or stream"),
         ('[dialects]\nfiles = ["none.toml"]', "none.toml"),
     ],
