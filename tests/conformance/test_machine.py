@@ -364,7 +364,7 @@ class Lives(RuleBasedStateMachine):
 
     @invariant()
     def reads_have_no_hole(self) -> None:
-        """At any moment, whatever is on its way, a journal reads as one piece up to the head that it shows."""
+        """At any moment, whatever is on its way, a journal reads as one piece up to its head."""
         for stream in self.epochs:
             view = self.store.read_journal(stream)
             if view is not None:

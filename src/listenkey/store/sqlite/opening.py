@@ -122,10 +122,5 @@ def verify_folder(folder: Path) -> Iterator[str]:
     path = folder / STORE_FILE
     if not path.exists():
         raise StoreError(f"{folder} has no store", "name the data folder of one")
-    with FolderLock(folder), _translated(path):
-        db = connect(path, "full")
-        try:
-            identify(db, path)
-            yield from verify(db)
-        finally:
-            db.close()
+    with FolderLock(folder):
+        yield from verify(path)

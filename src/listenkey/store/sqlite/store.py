@@ -361,7 +361,7 @@ class SqliteStore:
 
     def verify(self) -> Iterator[str]:
         """One line for each thing that is wrong."""
-        return verify(self._db)
+        return verify(self._path, self._vfs)
 
 
 async def _join(parts: "Sequence[Future[list[Appended | NotAppended]]]") -> list[Appended | NotAppended]:

@@ -1,19 +1,53 @@
 """Looking for what is wrong in a store: one line for each thing found."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Final
 
-from listenkey.store.sqlite.database import Database
+import apsw
+
+from listenkey.base.errors import StoreDamaged
+from listenkey.store.sqlite.database import Database, connect, translate
 from listenkey.store.sqlite.journal import unpack
+from listenkey.store.sqlite.schema import identify
 
 _ROWS_AT_ONCE: Final = 1_000
 
 
-def verify(db: Database) -> Iterator[str]:
-    """Everything that is wrong, nothing where all is well. Takes as long as reading the whole file."""
-    for (line,) in db.rows("PRAGMA integrity_check"):
+def verify(path: Path, vfs: str | None = None) -> Iterator[str]:
+    """Everything that is wrong, nothing where all is well, as of one moment; others may go on writing. Takes
+    as long as reading the whole file. Errors: `StoreError`."""
+    try:
+        db = connect(path, "full", vfs)
+        try:
+            identify(db, path)
+            db.execute("BEGIN")
+            yield from _check(db)
+        finally:
+            # A statement that met damage would have its say once more.
+            db.close(force=True)
+    except (apsw.CorruptError, StoreDamaged) as error:
+        # Damage that leaves no way in.
+        yield f"file: {error}"
+    except apsw.Error as error:
+        raise translate(error, path) from error
+
+
+def _check(db: Database) -> Iterator[str]:
+    for part in (_check_file, _check_journals, _check_keys):
+        try:
+            yield from part(db)
+        except apsw.CorruptError as error:
+            yield f"file: {error}"
+
+
+def _check_file(db: Database) -> Iterator[str]:
+    for (line,) in db.execute("PRAGMA integrity_check"):
         if line != "ok":
             yield f"file: {line}"
+
+
+def _check_journals(db: Database) -> Iterator[str]:
     indexed = db.read_meta("indexed")
     heads: dict[int, int] = {}
     names: dict[int, str] = {}
@@ -24,7 +58,6 @@ def verify(db: Database) -> Iterator[str]:
         yield from _check_index(db, names[journal], journal, head, oldest)
     yield from _check_tail(db, heads, names, indexed)
     yield from _check_event_ids(db, heads)
-    yield from _check_keys(db)
 
 
 def _check_index(db: Database, name: str, journal: int, head: int, oldest: int) -> Iterator[str]:
@@ -38,8 +71,10 @@ def _check_index(db: Database, name: str, journal: int, head: int, oldest: int) 
     ):
         if first > expected or (first < expected and expected != oldest):
             yield f"{name}: the entry after offset {expected - 1} begins at {first}"
-        seqs = unpack(first_seq, last - first + 1, packed)
-        if len(seqs) != last - first + 1 or seqs[-1] != last_seq:
+        count = last - first + 1
+        fits = count > 0 and len(packed) in {0, 4 * count}
+        seqs = unpack(first_seq, count, packed) if fits else ()
+        if not seqs or seqs[-1] != last_seq:
             yield f"{name}: the entry for offsets {first} to {last} does not fit its rows"
         else:
             start = max(first, expected)
