@@ -79,3 +79,11 @@ def test_limits_hold_however_often_the_process_dies(seed, folder):
     asyncio.run(rush.run())
     assert max(rush.admitted.values()) >= LIMIT // 2
     assert rush.shut_out
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("first", range(12, 3_000, 12))
+def test_limits_hold_in_many_more_rushes(first, folder):
+    """The same for seeds that nobody has seen fail yet."""
+    for seed in range(first, first + 12):
+        asyncio.run(Rush(seed, folder / str(seed)).run())
