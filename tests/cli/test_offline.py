@@ -215,6 +215,9 @@ def test_a_demo_beyond_loopback_is_refused(command, listen, tmp_path):
         ('[streams]\nresume = "later"', 'must be "replay" or "live"'),
         ('listen = ["127.0.0.1:0=bingx-coin"]', "names no dialect or stream"),
         ('[dialects]\nfiles = ["none.toml"]', "none.toml"),
+        ('[stream.binance-usmd]\nresume = "live"', "there is no such stream"),
+        ('[stream.binance-pm-pro]\nclose = "venue"', "belong to another stream too"),
+        ("[dialect.binance-usdm]\nlifetime_seconds = 0", "lifetime_seconds: is less than 1"),
     ],
 )
 def test_serve_refuses_what_check_refuses(command, tmp_path, text, what):

@@ -111,3 +111,14 @@ def test_a_demo_stays_on_loopback(options):
     check_demo(load().settings)
     with pytest.raises(ConfigError, match="--demo serves loopback only"):
         check_demo(load(None, {}, options).settings)
+
+
+def test_what_one_stream_is_given_has_the_bounds_of_all(tmp_path):
+    """A bound that holds for every stream is not got round by naming one."""
+    file = tmp_path / "c.toml"
+    file.write_text('[stream.binance-usdm]\noverlap_seconds = 3601\nreplay_events = 0\nresume = "live"\n')
+    found = [str(problem).removeprefix(f"{file}: ").partition(";")[0] for problem in examine(file, {})[1]]
+    assert found == [
+        "stream.binance-usdm.overlap_seconds: is 3601, must be a whole number, 0 to 3600",
+        "stream.binance-usdm.replay_events: is 0, must be a whole number, at least 1",
+    ]

@@ -50,7 +50,7 @@ class Gate:
         options = GatewayOptions(
             limits="off",
             max_event_bytes=self.settings.http.event_bytes,
-            delivery=configured_delivery(self.settings, DIALECTS),
+            delivery=configured_delivery(self.settings),
             close=configured_close(self.settings, DIALECTS),
         )
         self.gateway = Gateway(store, self.clock, Vault(b"a master secret to test with"), DIALECTS, options)

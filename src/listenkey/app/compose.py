@@ -36,7 +36,7 @@ def make_gateway(settings: Settings, store: Store, dialects: dict[str, Dialect],
         max_event_bytes=settings.http.event_bytes,
         retention=settings.journal.retention_days * DAY,
         max_events=settings.journal.max_events,
-        delivery=configured_delivery(settings, dialects),
+        delivery=configured_delivery(settings),
         close=configured_close(settings, dialects),
     )
     vault = open_vault(settings, make_secret=store.read_setting(MASTER_CHECK) is None)

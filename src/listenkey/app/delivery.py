@@ -1,39 +1,25 @@
 """How each stream is delivered, as configured."""
 
+from collections.abc import Iterable
+
 from listenkey.base.clock import SECOND
-from listenkey.base.errors import ConfigError
 from listenkey.config import Settings, StreamSettings
 from listenkey.core.consumer import Reach
-from listenkey.dialect.model import Dialect
 from listenkey.service.consumers import Delivery, DeliveryRules
 from listenkey.service.keys import ClosePolicy
 
 
-def configured_delivery(settings: Settings, dialects: dict[str, Dialect]) -> DeliveryRules:
-    """The rules of all streams. Errors: `ConfigError` for a stream that is not there."""
-    known = {stream.name for dialect in dialects.values() for stream in dialect.streams}
-    for name in settings.stream:
-        if name not in known:
-            raise ConfigError(
-                f"[stream.{name}]: there is no such stream", f"the streams are {', '.join(sorted(known))}"
-            )
+def configured_delivery(settings: Settings) -> DeliveryRules:
+    """The rules of all streams."""
     named = {name: _delivery(settings, own) for name, own in settings.stream.items()}
     return DeliveryRules(_delivery(settings, StreamSettings()), named)
 
 
-def configured_close(settings: Settings, dialects: dict[str, Dialect]) -> dict[str, ClosePolicy]:
-    """What closing a shared key does, by dialect. Errors: `ConfigError` where a stream has no key space of
-    its own."""
+def configured_close(settings: Settings, dialects: Iterable[str]) -> dict[str, ClosePolicy]:
+    """What closing a shared key does, by dialect."""
     policies: dict[str, ClosePolicy] = dict.fromkeys(dialects, settings.streams.close)
-    for name, own in settings.stream.items():
-        if own.close is not None:
-            if name not in dialects:
-                raise ConfigError(
-                    f"[stream.{name}] close: its listen keys belong to another stream too",
-                    "set it for the stream that is named as the dialect",
-                )
-            policies[name] = own.close
-    return policies
+    own = {name: stream.close for name, stream in settings.stream.items() if stream.close is not None}
+    return policies | own
 
 
 def _delivery(settings: Settings, own: StreamSettings) -> Delivery:

@@ -1,6 +1,8 @@
 """The dialects as configured: built-in ones and files of the user's, with single rules changed by
 settings."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from listenkey.base.errors import ConfigError
@@ -10,8 +12,8 @@ from listenkey.dialect.registry import load_dialects
 
 
 def configured_dialects(settings: Settings) -> dict[str, Dialect]:
-    """All dialects by name. Errors: `DialectError` in a file, `ConfigError` for a name or bucket that is not
-    there."""
+    """All dialects by name. Errors: `DialectError` in a file, `ConfigError` for a dialect, stream or bucket
+    that settings name and that is not there."""
     dialects = load_dialects(settings.dialects.files)
     streams = {stream.name: dialect.name for dialect in dialects.values() for stream in dialect.streams}
     for name, own in settings.dialect.items():
@@ -25,7 +27,23 @@ def configured_dialects(settings: Settings) -> dict[str, Dialect]:
                 f"[dialect.{name}]: there is no such dialect or stream",
                 "`listenkey dialect list` shows the names",
             )
+    _check_streams(settings, streams)
     return dialects
+
+
+def _check_streams(settings: Settings, streams: Mapping[str, str]) -> None:
+    """Errors: `ConfigError` for settings of a stream that is not there, and for a `close` where the stream
+    has no key space of its own."""
+    for name, own in settings.stream.items():
+        if name not in streams:
+            raise ConfigError(
+                f"[stream.{name}]: there is no such stream", f"the streams are {', '.join(sorted(streams))}"
+            )
+        if own.close is not None and name not in streams.values():
+            raise ConfigError(
+                f"[stream.{name}] close: its listen keys belong to another stream too",
+                "set it for the stream that is named as the dialect",
+            )
 
 
 def configured_symbols(settings: Settings) -> dict[str, frozenset[str]]:

@@ -4,7 +4,11 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
 from pathlib import Path
 
+from msgspec import structs
+
 from listenkey.base.errors import ConfigError
+from listenkey.config.convert import UnfitError, from_value
+from listenkey.config.fields import all_fields
 from listenkey.config.listener import parse_listener
 from listenkey.config.problem import Problem
 from listenkey.config.settings import Settings
@@ -12,7 +16,18 @@ from listenkey.config.settings import Settings
 
 def problems_of(settings: Settings, origins: Mapping[str, str]) -> Iterator[Problem]:
     """Everything that is wrong between the settings, and with the files they name."""
-    for check in (_listeners, _remote_admin, _tls, _store, _proxies, _secrets, _hosts, _streams, _sizes):
+    for check in (
+        _listeners,
+        _remote_admin,
+        _tls,
+        _store,
+        _proxies,
+        _secrets,
+        _hosts,
+        _streams,
+        _lifetimes,
+        _sizes,
+    ):
         for problem in check(settings):
             origin = origins.get(problem.where)
             # A variable or an option names its setting already; a file has many.
@@ -99,12 +114,20 @@ def _hosts(settings: Settings) -> Iterator[Problem]:
 
 
 def _streams(settings: Settings) -> Iterator[Problem]:
+    """What one stream may be given is what all may."""
+    common = {field.path[1]: field for field in all_fields() if field.path[0] == "streams"}
     for name, own in settings.stream.items():
-        for setting in ("overlap_seconds", "overlap_events", "replay_seconds", "replay_events"):
-            value = getattr(own, setting)
-            least = 0 if setting.startswith("overlap") else 1
-            if value is not None and value < least:
-                yield Problem(f"stream.{name}.{setting}", f"is less than {least}", f"write {least} or more")
+        for setting, value in structs.asdict(own).items():
+            try:
+                from_value(common[setting], common[setting].default if value is None else value)
+            except UnfitError as error:
+                yield Problem(f"stream.{name}.{setting}", str(error), error.remedy)
+
+
+def _lifetimes(settings: Settings) -> Iterator[Problem]:
+    for name, own in settings.dialect.items():
+        if own.lifetime_seconds is not None and own.lifetime_seconds < 1:
+            yield Problem(f"dialect.{name}.lifetime_seconds", "is less than 1", "write 1 or more")
 
 
 def _sizes(settings: Settings) -> Iterator[Problem]:
