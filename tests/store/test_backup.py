@@ -145,7 +145,7 @@ async def test_a_backup_replaces_nothing(folder: Path, tmp_path: Path) -> None:
     await store.close()
 
 
-async def test_only_a_sound_backup_is_put_back(folder: Path, tmp_path: Path, backup: Path) -> None:
+def test_only_a_sound_backup_is_put_back(folder: Path, tmp_path: Path, backup: Path) -> None:
     """What is missing, foreign, damaged or a store's own file is refused, and no folder is made for it."""
     damaged, foreign = tmp_path / "damaged", tmp_path / "foreign"
     content = bytearray(backup.read_bytes())
