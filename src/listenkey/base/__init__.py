@@ -1,4 +1,4 @@
-"""What every room may use: errors, time, identifiers, names of metrics and log events.
+"""What every room may use: errors, time, identifiers.
 
 Imports nothing of ours.
 """

@@ -30,7 +30,6 @@ _SHORTEST_FRAME: Final = 6  # two bytes and a mask
 _LONGEST_CONTROL: Final = 125
 _PONG_FRAME: Final = 0x8A
 _EARLY_FLUSH: Final = 262_144
-_log = structlog.get_logger(__name__)
 _Arguments = TypeVarTuple("_Arguments")
 _log = structlog.get_logger(__name__)
 _quiet: Final = logging.getLogger("listenkey.websocket")

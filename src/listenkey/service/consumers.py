@@ -124,11 +124,6 @@ class Consumers:
         reader.consumer.end(reader)
         self._dirty[reader.consumer] = None
 
-    def forget_account(self, account_id: int) -> None:
-        """An account is gone, and its consumers with it."""
-        for consumer_id in [each for each in self._open if each.account_id == account_id]:
-            self._dirty.pop(self._open.pop(consumer_id), None)
-
     # Keeping ---------------------------------------------------------------------------------------
 
     async def keep_going(self) -> None:

@@ -17,7 +17,7 @@ _NDJSON: Final = (b"content-type", b"application/x-ndjson")
 
 async def publish(gateway: Gateway, call: Call, most: int, event_bytes: int) -> Answer:
     """Lines are journaled as they come; the answers follow in their order once the body is over.
-    `most`: longest body. Errors: `too_large`, `body_too_slow`; lines before that are journaled."""
+    `most`: longest body. Errors: `too_large`; lines before that are journaled."""
     declared = call.headers.get(b"content-length", b"")
     if declared.isdigit() and int(declared) > most:
         raise _too_large(most)
