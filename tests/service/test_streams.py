@@ -8,7 +8,7 @@ from listenkey.base.errors import StoreError
 from listenkey.core.position import Gap, Position, Resumption
 from listenkey.core.records import Event, StreamId
 from listenkey.service.consumers import Delivery, DeliveryRules
-from listenkey.wire.frames import raw
+from listenkey.wire.frames import combined, raw
 from tests.service.house import AS_FRAMES, BINGX, HOME, ISOLATED, SPOT, USDM, Watcher
 
 AWAY = "198.51.100.7"
@@ -387,6 +387,24 @@ async def test_a_slow_reader_is_waited_for(house):
     gates[2].set()
     await house.drain()
     assert numbers(watcher) == list(range(40))
+
+
+async def test_a_wrapping_holds_from_the_next_event_on(house):
+    """SET_PROPERTY in the middle of a replay: what follows its answer is wrapped, what went before is not."""
+    string = await house.create(USDM, await house.account())
+    await house.publish("alice", "binance-usdm", *({"e": "x", "n": n, "pad": "x" * 50_000} for n in range(5)))
+    watcher, start, changed = Watcher(), asyncio.Event(), asyncio.Event()
+    start.set()
+    watcher.gates = [start.wait(), changed.wait()]
+    streams = house.gateway.streams
+    subscription = streams.subscribe(watcher, house.resolve(string), "binance-usdm", raw("text"))
+    await asyncio.sleep(0.01)
+    given = len(watcher.got)
+    assert 0 < given < 5
+    subscription.variant = combined("K", "text")
+    changed.set()
+    await house.drain()
+    assert [b'"stream":"K"' in frame for frame in watcher.got] == [False] * given + [True] * (5 - given)
 
 
 async def test_a_filter_holds_for_history_too(house):

@@ -306,7 +306,7 @@ class Streams:
 
     async def _send_history(self, subscription: Subscription, events: Sequence[Event]) -> None:
         """Send events as fast as the peer takes them; the bounded queue is for the live tail only."""
-        outlet, encode, wanted = subscription.outlet, subscription.variant.encode, subscription.events
+        outlet, wanted = subscription.outlet, subscription.events
         waiting = 0
         for event in events:
             if waiting > _CATCH_UP_BYTES:
@@ -317,7 +317,7 @@ class Streams:
                 return
             subscription.next = event.offset + 1
             if wanted is None or event_type(event.payload) in wanted:
-                data = encode(subscription.epoch, event)
+                data = subscription.variant.encode(subscription.epoch, event)
                 if data is not None:
                     outlet.push(data)
                     self._metrics.events_sent += 1
