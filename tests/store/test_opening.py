@@ -283,7 +283,7 @@ async def test_the_log_stays_short_under_load(folder: Path) -> None:
         await publish(store, alice, *[b"x" * 2_000] * 500)
         longest = max(longest, log.stat().st_size)
     written = 60 * 500 * 2_000
-    bound = (DEFAULT.log_pages + 2 * DEFAULT.stall_pages + 1_000) * 4_120
+    bound = (DEFAULT.overdue_pages + 1_000) * 4_120
     assert longest < bound < written
     await store.close()
     assert not log.exists()

@@ -38,4 +38,3 @@ def start_new_epochs(db: Database, memory: Memory) -> None:
             "INSERT INTO journal VALUES(?, ?, ?, ?, 'current', 0, 1, 1)",
             (memory.journal_id, account, stream, epoch),
         )
-    db.write_meta("journal_id", memory.journal_id)

@@ -44,7 +44,7 @@ class Pace(msgspec.Struct, frozen=True):
     """Seconds between two moves: pages that are written again meanwhile are moved once."""
     stall_pages: int = 800
     """The writer does not stop for more pages than these, be the log as long as it may ..."""
-    overdue_pages: int = 128_000
+    overdue_pages: int = 8_000
     """... up to here."""
 
     reserve_bytes: int = 16 * 1024 * 1024

@@ -50,9 +50,7 @@ class Memory:
         self.event_time: Micros = at
         self.saved_time = db.read_meta("time")
         self.time: Micros = max(self.saved_time, self.event_time)
-        self.journal_id: int = max(
-            db.value("SELECT coalesce(max(id), 0) FROM journal"), db.read_meta("journal_id")
-        )
+        self.journal_id: int = db.value("SELECT coalesce(max(id), 0) FROM journal")
         self.incarnation: bytes = db.value("SELECT value FROM meta WHERE name = 'incarnation'")
         self.unindexed: dict[Journal, None] = {}
         self.ids_seen = FIRST_ID
@@ -164,8 +162,6 @@ class Transaction:
         self._close_segment()
         _insert_rows(self.db, self._rows)
         memory = self.memory
-        if self._new:
-            self.db.write_meta("journal_id", memory.journal_id + len(self._new))
         # The newest event says the time as well, and saves a page.
         saves_time = self.time > memory.saved_time and not (self._rows and self.event_time >= self.time)
         if saves_time:
