@@ -13,6 +13,7 @@ from listenkey.core.records import ApiKey, ListenKey, StreamId
 from listenkey.store.base import Appended, Store, Submission
 from listenkey.store.sqlite import open_sqlite
 from listenkey.store.sqlite.database import Durability
+from listenkey.store.sqlite.pace import DEFAULT
 from tests.conformance.homes import HASTY, Recorder
 from tests.conformance.making import START, api_key, key_request, listen_key, new_key
 from tests.store.power import Disk, PowerVFS
@@ -153,7 +154,8 @@ async def live_through_a_cut(folder: Path, seed: int, durability: Durability) ->
     witness = Witness(disk, random)
     before, after = folder / f"before-{seed}", folder / f"after-{seed}"
     await leave_a_store(before, durability)
-    store = open_sqlite(before, durability=durability, vfs=f"power-{seed}-{durability}", pace=HASTY)
+    pace = random.choice([HASTY, DEFAULT])
+    store = open_sqlite(before, durability=durability, vfs=f"power-{seed}-{durability}", pace=pace)
     store.start(Recorder())
     await witness.live(store)
     disk.leave(after, random)
