@@ -5,6 +5,8 @@ It takes one request after the other and knows nothing of batches, commits or fi
 
 from dataclasses import dataclass, field
 
+import msgspec
+
 from listenkey.base.clock import Micros
 from listenkey.core import keylife
 from listenkey.core.keylife import Changed, EndCause, Issued, IssueRefused, NotLive
@@ -67,6 +69,9 @@ class Model:
         self._revoke([key for key in self.active() if self.users[key.id] == {api_key_id}], now)
         for users in self.users.values():
             users.discard(api_key_id)
+        for key in self.active():
+            if key.user == api_key_id:
+                self.keys[key.id] = msgspec.structs.replace(key, user=max(self.users[key.id]))
         return api_key.account_id
 
     def _revoke(self, keys: list[ListenKey], now: Micros) -> list[EndedKey]:

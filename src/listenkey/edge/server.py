@@ -7,6 +7,7 @@ from email.utils import formatdate
 from typing import Any
 
 import msgspec
+import structlog
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
@@ -14,6 +15,7 @@ from listenkey.base.errors import ConfigError
 from listenkey.edge.bounds import Bounds
 from listenkey.edge.http import HttpProtocol, Upgrader
 
+_log = structlog.get_logger(__name__)
 _SWEEP_SECONDS = 0.5
 _LAST_WORDS_SECONDS = 0.5
 _TLS_GOODBYE_SECONDS = 0.5
@@ -136,8 +138,15 @@ class Listener:
             now = loop.time()
             for connection in tuple(self._connections()):
                 if connection.deadline <= now:
-                    connection.overdue()
+                    self._end_overdue(connection)
             await asyncio.sleep(_SWEEP_SECONDS)
+
+    def _end_overdue(self, connection: HttpProtocol) -> None:
+        try:
+            connection.overdue()
+        except Exception:  # noqa: BLE001 - whatever it was, other deadlines hold
+            _log.exception("deadline_failed")
+            connection.transport.abort()
 
     def _connections(self) -> Iterable[HttpProtocol]:
         return (each for each in self._state.connections if isinstance(each, HttpProtocol))

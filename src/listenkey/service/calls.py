@@ -112,14 +112,20 @@ class VenueCalls:
             fault = _refusal(api_key, address)
         if fault is not None or api_key is None:
             return await self._fail(call, fault or Fault("api_key_unknown", {}), verdict, request, now)
-        done = await self._perform(dialect, operation, request, api_key, now)
+        done = await self._perform(dialect, operation, request, api_key, now, address)
         if isinstance(done, Fault):
             return await self._fail(call, done, verdict, request, now)
         await settle(verdict.durable)
         return _with_headers(done, verdict)
 
     async def _perform(
-        self, dialect: Dialect, operation: Operation, request: Request, api_key: ApiKey, now: Micros
+        self,
+        dialect: Dialect,
+        operation: Operation,
+        request: Request,
+        api_key: ApiKey,
+        now: Micros,
+        address: str,
     ) -> Reply | Fault:
         arguments = read_arguments(dialect, operation, request, signature=dialect.auth.signature, now=now)
         if isinstance(arguments, Fault):
@@ -133,7 +139,7 @@ class VenueCalls:
         if arguments.scope and known is not None and arguments.scope not in known:
             return Fault("symbol_unknown", {})
         try:
-            held = await self._change(dialect, operation, arguments, api_key, now)
+            held = await self._change(dialect, operation, arguments, api_key, now, address)
         except Refused:  # the API key or its account went while the call was on its way
             return Fault("api_key_unknown", {})
         except StoreError as error:
@@ -149,14 +155,21 @@ class VenueCalls:
         return check_signature(dialect, signed, self._credentials.secret(api_key), api_key.public_key)
 
     async def _change(
-        self, dialect: Dialect, operation: Operation, arguments: Arguments, api_key: ApiKey, now: Micros
+        self,
+        dialect: Dialect,
+        operation: Operation,
+        arguments: Arguments,
+        api_key: ApiKey,
+        now: Micros,
+        address: str,
     ) -> Held | Fault:
         scope, string = arguments.scope, arguments.listen_key
         if operation.kind == "create":
-            return await self._keys.create(dialect, scope, api_key, now) or Fault("rate_limited", {})
+            held = await self._keys.create(dialect, scope, api_key, now, address)
+            return held or Fault("rate_limited", {})
         unknown = Fault("listen_key_unknown", {})
         if operation.kind == "extend":
-            return await self._keys.extend(dialect, scope, string, api_key, now) or unknown
+            return await self._keys.extend(dialect, scope, string, api_key, now, address) or unknown
         return await self._keys.close(dialect, scope, string, api_key, now) or unknown
 
     async def _fail(self, call: Call, fault: Fault, verdict: Verdict, request: Request, now: Micros) -> Reply:

@@ -56,13 +56,14 @@ class Consumers:
         self._open: dict[ConsumerId, Consumer] = {}
         self._dirty: dict[Consumer, None] = {}
 
-    def ids_of(self, account_id: int, streams: tuple[str, ...], holder: str) -> tuple[ConsumerId, ...]:
-        """The consumers that a create or extension by an API key begins. Those of single addresses begin when
-        their sockets open."""
+    def ids_of(
+        self, account_id: int, streams: tuple[str, ...], holder: str, address: str
+    ) -> tuple[ConsumerId, ...]:
+        """The consumers that a create or extension by an API key begins."""
         return tuple(
-            ConsumerId(account_id, stream, holder)
+            ConsumerId(account_id, stream, f"{holder}@{address}" if rules.by_address else holder)
             for stream in streams
-            if (rules := self._rules.of(stream)).resume == "replay" and not rules.by_address
+            if (rules := self._rules.of(stream)).resume == "replay"
         )
 
     def open(

@@ -132,6 +132,11 @@ class Gateway:
             {
                 "sockets": ("Sockets open", lambda: len(self.connections)),
                 "queued_bytes": ("Bytes that sockets' peers have not taken", self._queued_bytes),
+                "events_unsent": ("Events that venue sockets are behind", lambda: self.streams.backlog()[0]),
+                "events_unconfirmed": (
+                    "Events sent to venue sockets that nothing confirms yet",
+                    lambda: self.streams.backlog()[1],
+                ),
                 "keys_active": ("Listen keys that are active", partial(self._count, "active")),
                 "keys_closed": ("Listen keys that were closed", partial(self._count, "closed")),
                 "keys_expired": ("Listen keys that expired", partial(self._count, "expired")),

@@ -73,11 +73,16 @@ class Keys:
         shared = dialect.key_space.issue == "same_extended"
         return shared and self._close.get(dialect.name, "holder") == "holder"
 
-    def _readers(self, dialect: Dialect, scope: str, api_key: ApiKey) -> tuple[ConsumerId, ...]:
-        return self._consumers.ids_of(api_key.account_id, self._names.of_space(dialect, scope), api_key.id)
+    def _readers(self, dialect: Dialect, scope: str, api_key: ApiKey, address: str) -> tuple[ConsumerId, ...]:
+        return self._consumers.ids_of(
+            api_key.account_id, self._names.of_space(dialect, scope), api_key.id, address
+        )
 
-    async def create(self, dialect: Dialect, scope: str, api_key: ApiKey, now: Micros) -> Held | None:
-        """A key for the caller, new or as the issue policy says; None where as many live as may."""
+    async def create(
+        self, dialect: Dialect, scope: str, api_key: ApiKey, now: Micros, address: str = ""
+    ) -> Held | None:
+        """A key for the caller, who is at `address`, new or as the issue policy says; None where as many live
+        as may."""
         space = dialect.key_space
         lifetime = space.lifetime_s * SECOND
         self._last_id += 1
@@ -99,14 +104,20 @@ class Keys:
         string = self._vault.key_string(blank, space.alphabet, space.length)
         fresh = msgspec.structs.replace(blank, digest=digest_of(string))
         rules = IssueRules(space.issue, lifetime, space.max_live, self._per_holder(dialect))
-        readers = self._readers(dialect, scope, api_key)
+        readers = self._readers(dialect, scope, api_key, address)
         outcome = await self._store.create_key(NewKey(fresh, rules, api_key.id, now, readers))
         if isinstance(outcome, IssueRefused):
             return None
         return Held(outcome.key, string) if outcome.is_new else self._held(outcome.key)
 
     def _request(
-        self, dialect: Dialect, scope: str, string: str | None, api_key: ApiKey, now: Micros
+        self,
+        dialect: Dialect,
+        scope: str,
+        string: str | None,
+        api_key: ApiKey,
+        now: Micros,
+        address: str = "",
     ) -> KeyRequest | None:
         """What to ask of the store; None where a plain look already shows that there is no such key."""
         digest = None if string is None else digest_of(string)
@@ -116,16 +127,22 @@ class Keys:
             if key is None or key.state != "active" or key.account_id != api_key.account_id:
                 return None
         lifetime = dialect.key_space.lifetime_s * SECOND
-        readers = self._readers(dialect, scope, api_key)
+        readers = self._readers(dialect, scope, api_key, address)
         account_id, space = api_key.account_id, dialect.name
         return KeyRequest(account_id, space, scope, digest, lifetime, api_key.id, now, holder, readers)
 
     async def extend(
-        self, dialect: Dialect, scope: str, string: str | None, api_key: ApiKey, now: Micros
+        self,
+        dialect: Dialect,
+        scope: str,
+        string: str | None,
+        api_key: ApiKey,
+        now: Micros,
+        address: str = "",
     ) -> Held | None:
         """The key with its new `expires_at`; None where no such key lives. Without `string`, the caller's
         own."""
-        request = self._request(dialect, scope, string, api_key, now)
+        request = self._request(dialect, scope, string, api_key, now, address)
         if request is None:
             return None
         outcome = await self._store.extend_key(request)

@@ -339,6 +339,17 @@ class Streams:
                 reason=gap.reason,
             )
 
+    def backlog(self) -> tuple[int, int]:
+        """Events that venue sockets have not been sent yet, and events sent that nothing confirms yet."""
+        unsent = unconfirmed = 0
+        for subscriptions in self._by_key.values():
+            for each in subscriptions:
+                if each.reader is not None:
+                    view = self._store.read_journal(each.stream)
+                    unsent += max(0, view.head - each.next + 1) if view else 0
+                    unconfirmed += max(0, each.next - 1 - each.reader.confirmed)
+        return unsent, unconfirmed
+
     def position(self, subscription: Subscription) -> Position | None:
         """Up to where the outlet surely has been given everything; None where that cannot be said now."""
         if not subscription.live:
@@ -374,7 +385,11 @@ class Streams:
 
     def _end(self, subscription: Subscription, reason: EndReason) -> None:
         self.cancel(subscription)
-        subscription.outlet.subscription_ended(subscription, reason)
+        try:
+            subscription.outlet.subscription_ended(subscription, reason)
+        except Exception:  # noqa: BLE001 - whatever it was, the others hear of their end too
+            _log.exception("socket_not_told", connection=subscription.outlet.id)
+            subscription.outlet.close("revoked")
 
     async def stop(self) -> None:
         """Stop catching up; live delivery has ended with the store."""

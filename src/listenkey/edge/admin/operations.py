@@ -29,9 +29,15 @@ async def list_connections(gateway: Gateway, call: Call) -> Answer:
 def _show_connection(outlet: Outlet) -> dict[str, Any]:
     return {
         "id": outlet.id, "address": outlet.address, "opened_at": to_millis(outlet.opened_at),
-        "subscriptions": [_show_subscription(each, outlet) for each in outlet.subscriptions],
+        "subscriptions": [_show_subscription(each, outlet) for each in _reading(outlet)],
         "queued_bytes": outlet.queued_bytes(),
     }  # fmt: skip
+
+
+def _reading(outlet: Outlet) -> list[Subscription]:
+    """Where there is a subscription for each topic, the one that only holds the key says nothing more."""
+    by_topic = [each for each in outlet.subscriptions if each.topic]
+    return by_topic or outlet.subscriptions
 
 
 def _show_subscription(subscription: Subscription, outlet: Outlet) -> dict[str, Any]:

@@ -106,6 +106,14 @@ def revoke_api_key(tx: Transaction, api_key_id: str, now: Micros) -> int:
         " (SELECT 1 FROM key_user WHERE key = k.id AND api_key <> ?1) ORDER BY k.id",
         (api_key_id,),
     )
+    # Whose consumer reads by a key that others use too: one of them now.
+    tx.db.execute(
+        "UPDATE listen_key SET user ="
+        " (SELECT max(api_key) FROM key_user WHERE key = listen_key.id AND api_key <> ?1)"
+        " WHERE user = ?1 AND id IN (SELECT key FROM key_user WHERE api_key = ?1)"
+        " AND EXISTS (SELECT 1 FROM key_user WHERE key = listen_key.id AND api_key <> ?1)",
+        (api_key_id,),
+    )
     tx.db.execute("DELETE FROM key_user WHERE api_key = ?", (api_key_id,))
     consumers.remove_holder(tx, int(removed[0][0]), api_key_id)
     keys.revoke(tx, held, now)
