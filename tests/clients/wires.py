@@ -1,16 +1,15 @@
 """What both ends of a stream's connections can have known, from the bytes that passed between them.
 
-The gateway may tell a client again what it was told before only as far back as the overlap before what the
-client surely had. So the bytes say how early a connection may begin: what was proved by then, on which of the
-connections that count, less the overlap. Where the bytes leave open what the gateway knew, they are read in
-its favour.
+The gateway may tell a client again what it was told before only from the overlap before what it confirmed, or
+from what none of the connections that count had for as long as the overlap. So the bytes say how early a
+connection may begin. Where they leave open what the gateway knew, they are read in its favour.
 """
 
 from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from tests.clients.events import FILL_ON_THE_WIRE
@@ -19,6 +18,9 @@ from tests.support.fault_proxy import Direction, Wire
 DATA, PING, PONG = {0x1, 0x2}, 0x9, 0xA
 ON_ITS_WAY = 0.5
 """Seconds within which what has passed the proxy may not have been taken by the gateway yet."""
+AT_ONCE = 0.02
+"""Seconds within which an end and the next beginning may look as if they came the other way round. However
+busy the gateway is, it takes up in order what came to it in order."""
 UNKEPT = 2.0
 """Seconds of confirmations that a kill may take back."""
 FOREVER = float("inf")
@@ -72,18 +74,38 @@ class _Ends:
 
 
 @dataclass(frozen=True)
+class Proof:
+    """A receipt: the highest fill that it stands for, when it was asked for, and when it counted."""
+
+    fill: int
+    asked: float
+    at: float
+
+
+@dataclass(frozen=True)
+class Had:
+    """What a reader surely had, and what it had for as long as the overlap while it was there."""
+
+    confirmed: int = 0
+    settled: int = 0
+
+
+@dataclass(frozen=True)
 class Heard:
     """One connection of a stream: the fills that went down, and the proofs of receipt that came up."""
 
     opened: float
     ended: float
     fills: Sequence[int]
-    proofs: Sequence[tuple[float, int]]
-    """When a Pong passed, and the highest fill before the Ping that it answers."""
+    proofs: Sequence[Proof]
 
-    def proved(self, moment: float) -> int:
-        """The highest fill that was proved to be had by then."""
-        return max((fill for at, fill in self.proofs if at <= moment), default=0)
+    def had(self, moment: float, overlap: float) -> Had:
+        """What the gateway surely knew by then. Every receipt counts where the overlap is no longer than two
+        seconds; with a longer one some are left out."""
+        known = [proof for proof in self.proofs if proof.at + ON_ITS_WAY <= moment]
+        last = known[-1].asked if known else 0.0
+        old = (proof.fill for proof in known if proof.at + overlap + ON_ITS_WAY <= last)
+        return Had(max((proof.fill for proof in known), default=0), max(old, default=0))
 
 
 def was_bound(wire: Wire, *, asks: bool) -> bool:
@@ -96,22 +118,29 @@ def was_bound(wire: Wire, *, asks: bool) -> bool:
 def heard(wire: Wire) -> Heard:
     """Read what passed on a connection."""
     fills: list[int] = []
-    asked: list[tuple[bytes, int]] = []
-    proofs: list[tuple[float, int]] = []
-    both = [(frame, "down") for frame in frames(wire, "down")] + [
-        (frame, "up") for frame in frames(wire, "up")
-    ]
+    asked: list[tuple[bytes, Proof]] = []
+    proofs: list[Proof] = []
+    likely: Proof | None = None
+    both = [(each, "down") for each in frames(wire, "down")] + [(each, "up") for each in frames(wire, "up")]
     for frame, direction in sorted(both, key=lambda each: each[0].at):
         if direction == "up" and frame.opcode == PONG:
             for ping in [each for each in asked if each[0] == frame.payload][:1]:
                 asked.remove(ping)
-                proofs.append((frame.at, ping[1]))
+                proof = replace(ping[1], at=frame.at)
+                if frame.payload:
+                    proofs.append(proof)
+                    continue
+                # A Pong that says nothing counts once the next one came.
+                if likely is not None:
+                    proofs.append(replace(likely, at=frame.at))
+                likely = proof
         elif direction == "down" and frame.opcode == PING:
-            asked.append((frame.payload, max(fills, default=0)))
+            asked.append((frame.payload, Proof(max(fills, default=0), frame.at, frame.at)))
         elif direction == "down":
             text = gzip.decompress(frame.payload) if frame.payload[:2] == b"\x1f\x8b" else frame.payload
             fills += [int(found[1]) for found in FILL_ON_THE_WIRE.finditer(text)]
-    return Heard(wire.chunks[wire.marked].at, FOREVER if wire.ended is None else wire.ended, fills, proofs)
+    opened = wire.chunks[wire.marked or 0].at
+    return Heard(opened, FOREVER if wire.ended is None else wire.ended, fills, proofs)
 
 
 @dataclass(frozen=True)
@@ -137,51 +166,52 @@ def earliest(
     kills: Sequence[float] = (),
 ) -> list[int]:
     """For each connection, in the order of their opening, the first fill that it may be told."""
-    cursors = _Cursors(connections, kills)
-    return [_before(cursors.at_opening(number), published, overlap) for number in range(len(connections))]
+    cursors = _Cursors(connections, overlap.seconds, kills)
+    return [_start(cursors.at_opening(number), published, overlap) for number in range(len(connections))]
 
 
 class _Cursors:
     """The lowest place where the gateway can have thought that the reader was, opening by opening."""
 
-    def __init__(self, connections: Sequence[Heard], kills: Sequence[float]) -> None:
+    def __init__(self, connections: Sequence[Heard], overlap: float, kills: Sequence[float]) -> None:
         self._connections = connections
+        self._overlap = overlap
         self._kills = kills
-        self._bases: list[int] = []
+        self._bases: list[Had] = []
 
-    def at_opening(self, number: int) -> int:
+    def at_opening(self, number: int) -> Had:
         """Where a connection was opened; asked for in order."""
         opened = self._connections[number].opened
         life = self._life(opened)
         earlier = [other for other in range(number) if self._life(self._connections[other].opened) == life]
-        if earlier:
-            cursor = self._lowest(earlier, opened - ON_ITS_WAY)
-        else:
-            kept = self._kills[life - 1] - UNKEPT if life else opened
-            before = [other for other in range(number) if self._connections[other].opened < kept]
-            cursor = self._lowest(before, kept) if before else 0
+        moment = opened
+        if not earlier and life:
+            moment = self._kills[life - 1] - UNKEPT
+            earlier = [other for other in range(number) if self._connections[other].opened < moment]
+        cursor = self._lowest(earlier, moment) if earlier else Had()
         self._bases.append(cursor)
         return cursor
 
     def _life(self, moment: float) -> int:
         return sum(kill <= moment for kill in self._kills)
 
-    def _lowest(self, earlier: Sequence[int], moment: float) -> int:
+    def _lowest(self, earlier: Sequence[int], moment: float) -> Had:
         """Over the newest and those that were open or ended since it opened."""
-        since = self._connections[earlier[-1]].opened - ON_ITS_WAY
-        counting = [each for each in earlier if self._connections[each].ended >= since]
-        return min(
-            max(self._bases[each], self._connections[each].proved(moment))
-            for each in {*counting, earlier[-1]}
+        since = self._connections[earlier[-1]].opened - AT_ONCE
+        counting = {each for each in earlier if self._connections[each].ended >= since} | {earlier[-1]}
+        had = [(self._bases[each], self._connections[each].had(moment, self._overlap)) for each in counting]
+        return Had(
+            min(max(base.confirmed, own.confirmed) for base, own in had),
+            min(max(base.settled, own.settled) for base, own in had),
         )
 
 
-def _before(cursor: int, published: Mapping[int, Published], overlap: Overlap) -> int:
-    if cursor == 0:
+def _start(cursor: Had, published: Mapping[int, Published], overlap: Overlap) -> int:
+    if cursor.settled == 0:
         return 1
-    since = published[cursor].asked - overlap.seconds
-    by_time = next(number for number in range(1, cursor + 1) if published[number].done >= since)
-    return max(1, min(by_time, cursor - overlap.events + 1))
+    since = published[cursor.confirmed].asked - overlap.seconds
+    by_time = next(number for number in published if published[number].done >= since)
+    return max(1, min(by_time, cursor.settled + 1, cursor.confirmed - overlap.events + 1))
 
 
 def gapless(fills: Sequence[int]) -> bool:

@@ -16,6 +16,7 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import count
@@ -30,6 +31,7 @@ Kind = Literal["reset", "finish", "half_open", "silent"]
 the client gets an RST, and the listener hears nothing. `silent`: neither hears anything; the client gets its
 RST after a while."""
 KINDS: tuple[Kind, ...] = ("reset", "finish", "half_open", "silent")
+DIRECTIONS: tuple[Direction, ...] = ("up", "down")
 UPGRADE = b"pgrade: websocket"
 
 _NO_LINGER = struct.pack("ii", 1, 0)
@@ -115,12 +117,14 @@ class FaultProxy:
         self._loop.call_soon_threadsafe(self._take, order)
         return order.done
 
-    def cut_somewhere(self, patience: float = 1.0) -> Future[Cut]:
-        """Cut in a way, in a direction and at a byte that the dice say."""
-        kind, direction = self._dice.choice(KINDS), self._dice.choice(("up", "down"))
+    def cut_somewhere(
+        self, directions: Sequence[Direction] = DIRECTIONS, patience: float = 1.0
+    ) -> Future[Cut]:
+        """Cut in a way, in one of the directions, and at a byte that the dice say."""
+        kind, direction = self._dice.choice(KINDS), self._dice.choice(directions)
         # Towards the listener go some hundred bytes of a handshake, and then a few now and again.
         after = self._dice.randrange(400 if direction == "up" else 12_000)
-        return self.cut(kind, cast("Direction", direction), after, patience)
+        return self.cut(kind, direction, after, patience)
 
     @property
     def marked(self) -> list[Wire]:

@@ -1,8 +1,9 @@
 """python-binance: USD-M with the newest; with 1.0.19 spot and margin, which were on listen keys then."""
 
 import asyncio
+import contextlib
 
-from driving import KEY, SECRET, STREAM, got, page, run
+from driving import KEY, RECONNECT, SECRET, STREAM, got, page, run
 
 names = page()
 AsyncClient, BinanceSocketManager = names["AsyncClient"], names["BinanceSocketManager"]
@@ -32,7 +33,16 @@ class Life:
 
     async def read(self) -> None:
         while True:
-            got(await self.socket.recv())
+            try:
+                got(await self.socket.recv())
+            except Exception as error:
+                # It comes back by itself, a few times; after that its user is told to open the socket again.
+                if not RECONNECT:
+                    raise
+                print(error, flush=True)
+                await asyncio.sleep(RECONNECT)
+                with contextlib.suppress(Exception):
+                    await self.socket.__aenter__()
 
     async def extend(self) -> None:
         await getattr(self.client, f"{prefix}stream_keepalive")(*scope, self.key)
