@@ -12,7 +12,7 @@ from typing import Any
 
 from bench import build, load, machine, report
 
-ROWS = ("latency", "saturated", "fanout", "rest", "handshakes", "memory", "catchup", "million")
+ROWS = ("latency", "saturated", "fanout", "rest", "handshakes", "memory", "catchup", "consumers", "million")
 
 
 def measure(name: str, options: report.Options) -> dict[str, Any]:

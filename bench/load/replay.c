@@ -1,7 +1,9 @@
-/* replay: one reader of the native stream catches up from the start of a journal, checking every event.
+/* replay: one reader catches up from the start of a journal, checking every event.
  *
  *   --venue IP:PORT --path PATH --header LINE   the request; LINE is the credential's header
  *   --events N         how many the journal holds
+ *   --bare 1           a venue's socket: the events alone, without offsets; else the native stream
+ *   --pongs 0          answer no Ping, so that nothing is ever confirmed and the next reader is sent the same
  *   --server-pid PID   whose CPU to report
  *
  * Messages must be one JSON object each, offsets 1 to N without a gap, and the events' own numbers ascending by one
@@ -15,7 +17,7 @@
 #include <string.h>
 
 static uint64_t expected_offset = 1, bytes;
-static long expected_number = -1;
+static long expected_number = -1, bare, pongs;
 
 static uint64_t number_after(const frame *f, const char *key)
 {
@@ -30,8 +32,8 @@ static void take(const frame *f)
     if (f->op != OP_TEXT) return;
     if (f->len < 12 || f->payload[0] != '{' || f->payload[f->len - 1] != '}') die("not an object");
     if (!memcmp(f->payload, "{\"position\"", 11)) return;
-    if (!memmem(f->payload, f->len, "\"event\":{", 9)) die("a gap, an end or no event: %.*s", (int)f->len, f->payload);
-    uint64_t offset = number_after(f, "\"offset\":");
+    if (!bare && !memmem(f->payload, f->len, "\"event\":{", 9)) die("a gap, an end or no event: %.*s", (int)f->len, f->payload);
+    uint64_t offset = bare ? expected_offset : number_after(f, "\"offset\":");
     if (offset != expected_offset) die("offset %llu after %llu", (unsigned long long)offset, (unsigned long long)expected_offset - 1);
     expected_offset++;
     const char *mark = memmem(f->payload, f->len, "\"c\":\"", 5);
@@ -49,6 +51,8 @@ int main(int argc, char **argv)
     struct sockaddr_in to = address_of(venue);
     uint64_t events = (uint64_t)arg_long("--events", 200000);
     long pid = arg_long("--server-pid", 0);
+    bare = arg_long("--bare", 0);
+    pongs = arg_long("--pongs", 1);
     int epoll = epoll_create1(0), got;
     conn c = {0};
     char *data;
@@ -64,7 +68,7 @@ int main(int argc, char **argv)
         if ((got = conn_read(&c, &data, &n)) < 0) continue;
         if (!got) die("closed after %llu events", (unsigned long long)expected_offset - 1);
         for (; (used = ws_frame(data, n, &f)); data += used, n -= used) {
-            if (f.op == OP_PING) ws_send(epoll, &c, OP_PONG, f.payload, f.len);
+            if (f.op == OP_PING && pongs) ws_send(epoll, &c, OP_PONG, f.payload, f.len);
             take(&f);
         }
         if (!first && expected_offset > 1) first = now_us();

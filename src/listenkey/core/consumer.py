@@ -4,16 +4,19 @@ A consumer outlives its sockets and keys. What is *confirmed* was in the hands o
 library; what its program did with it nobody can know, so a reopened stream goes back a little further.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, TypeAlias
 
 import msgspec
 
 from listenkey.base.clock import SECOND, Micros
-from listenkey.core.position import JournalView
+from listenkey.core.position import JournalView, Position
 
 TimeOf: TypeAlias = Callable[[int], Micros]
 """The time of the event at an offset that the journal still holds."""
+TimeOfAny: TypeAlias = Callable[[str, int], Micros]
+"""The same, by epoch and offset."""
 
 _STEP: Final = 32
 """Events that the search for a moment goes back at first."""
@@ -108,15 +111,36 @@ def _first_at(low: int, high: int, since: Micros, time_of: TimeOf) -> int:
     return low
 
 
+def start_through(
+    cursor: Cursor, views: Sequence[JournalView], reach: Reach, time_of: TimeOfAny, now: Micros
+) -> list[Opening]:
+    """Where a reader begins in each epoch since the cursor's; `views` has them, oldest first. The bounds hold
+    for all of them together."""
+    openings: list[Opening] = []
+    left = reach.most_events
+    for view in reversed(views):
+        bounded = msgspec.structs.replace(reach, most_events=left)
+        openings.append(start_after(cursor, view, bounded, partial(time_of, view.epoch), now))
+        left -= view.head - openings[-1].after
+    return openings[::-1]
+
+
 class Reader:
     """One socket's reading for a consumer, and up to where the socket surely has it."""
 
-    __slots__ = ("_had", "confirmed", "consumer", "settled")
+    __slots__ = ("_had", "confirmed", "consumer", "crosses", "epoch", "settled")
 
-    def __init__(self, consumer: "Consumer", confirmed: int, settled: int) -> None:
+    def __init__(
+        self, consumer: "Consumer", epoch: str, confirmed: int, settled: int, *, crosses: bool
+    ) -> None:
         self.consumer = consumer
+        self.epoch = epoch
+        """The journal's current one, which `confirmed` and `settled` are of."""
         self.confirmed = confirmed
         self.settled = settled
+        self.crosses = crosses
+        """It is told the end of an older epoch first, and something of this one has to be settled before that
+        counts as had."""
         self._had: list[tuple[Micros, int]] = []
 
     def take(self, offset: int, asked: Micros, now: Micros, overlap: Micros) -> None:
@@ -124,6 +148,7 @@ class Reader:
         self.confirmed = max(self.confirmed, offset)
         while self._had and self._had[0][0] + overlap <= asked:
             self.settled = max(self.settled, self._had.pop(0)[1])
+            self.crosses = False
         # Now and then is enough, and costs little where many readers are.
         if not self._had or self._had[-1][0] + overlap // 2 <= now:
             self._had.append((now, offset))
@@ -146,38 +171,41 @@ class Consumer:
         """Where the next reader goes on: the lowest of what open readers have, and those that ended since the
         last one opened."""
         counting = self._readers + self._ended
-        if not counting:
+        if not counting or any(reader.crosses for reader in counting):
             return self._cursor
+        epoch = counting[0].epoch
         confirmed = min(reader.confirmed for reader in counting)
         settled = min(reader.settled for reader in counting)
-        return Cursor(self._cursor.epoch, self._cursor.begin, confirmed, settled)
+        return Cursor(epoch, self._cursor.begin if epoch == self._cursor.epoch else 0, confirmed, settled)
 
     @property
     def is_idle(self) -> bool:
         """Whether nobody reads."""
         return not self._readers
 
-    def open(self, opening: Opening) -> Reader:
-        """A socket begins to read, where `start_after` said for `cursor`. Repeats are not unconfirmed by
-        it."""
-        before = self.cursor
-        if opening.epoch != before.epoch:
-            self._readers.clear()
-            before = Cursor(opening.epoch, 0, 0, 0)
-        confirmed, settled = max(opening.after, before.confirmed), max(opening.after, before.settled)
-        self._cursor = Cursor(opening.epoch, before.begin, confirmed, settled)
+    def open(self, openings: Sequence[Opening]) -> Reader:
+        """A socket begins to read, where `start_through` said for `cursor`; epochs of which nothing is sent
+        may be left out. Repeats are not unconfirmed by it."""
+        first, current, before = openings[0], openings[-1], self.cursor
+        if first.epoch != before.epoch:
+            before = Cursor(first.epoch, 0, 0, 0)
+        confirmed, settled = max(first.after, before.confirmed), max(first.after, before.settled)
+        self._cursor = Cursor(first.epoch, before.begin, confirmed, settled)
         self._ended.clear()
-        reader = Reader(self, confirmed, settled)
+        if first is current:
+            reader = Reader(self, current.epoch, confirmed, settled, crosses=False)
+        else:
+            reader = Reader(self, current.epoch, current.after, current.after, crosses=True)
         self._readers.append(reader)
         return reader
 
-    def confirm(self, reader: Reader, offset: int, asked: Micros, now: Micros) -> bool:
-        """The reader surely has all up to `offset`, as it was asked at one time and answered at another;
+    def confirm(self, reader: Reader, place: Position, asked: Micros, now: Micros) -> bool:
+        """The reader surely has all up to `place`, as it was asked at one time and answered at another;
         whether the cursor moved. What is confirmed stays so."""
-        if reader not in self._readers:
+        if reader not in self._readers or place.epoch != reader.epoch:
             return False
         before = self.cursor
-        reader.take(offset, asked, now, self._overlap)
+        reader.take(place.offset, asked, now, self._overlap)
         return self.cursor != before
 
     def end(self, reader: Reader) -> None:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, TypeAlias
 import msgspec
 
 from listenkey.base.clock import Micros
+from listenkey.core.position import Position
 from listenkey.core.receipts import Proof, Receipts
 
 if TYPE_CHECKING:
     from listenkey.service.outlet import Subscription
 
-Confirm: TypeAlias = "Callable[[Subscription, int, Micros, Micros], None]"
+Confirm: TypeAlias = "Callable[[Subscription, Position, Micros, Micros], None]"
 """Told of a subscription up to where it is had, when that was asked, and when it was answered."""
 
 
@@ -19,7 +20,7 @@ class _Mark(msgspec.Struct, frozen=True):
     """How far each subscription had been sent when a sign of life was asked for."""
 
     asked: Micros
-    sent: tuple[tuple["Subscription", int], ...]
+    sent: tuple[tuple["Subscription", Position], ...]
 
 
 class SocketReceipts:
@@ -59,8 +60,8 @@ class SocketReceipts:
             self._take(mark, now)
 
     def _take(self, mark: _Mark, now: Micros) -> None:
-        for subscription, offset in mark.sent:
-            self._confirm(subscription, offset, mark.asked, now)
+        for subscription, place in mark.sent:
+            self._confirm(subscription, place, mark.asked, now)
 
 
 def _unconfirmed(subscription: "Subscription") -> bool:
@@ -69,4 +70,5 @@ def _unconfirmed(subscription: "Subscription") -> bool:
 
 
 def _mark(subscriptions: "Iterable[Subscription]", now: Micros) -> _Mark:
-    return _Mark(now, tuple((each, each.next - 1) for each in subscriptions if each.reader is not None))
+    sent = ((each, Position(each.epoch, each.next - 1)) for each in subscriptions if each.reader is not None)
+    return _Mark(now, tuple(sent))

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final, cast
 import structlog
 
 from listenkey.base.clock import Micros, to_millis
+from listenkey.core.consumer import ConsumerId
+from listenkey.core.position import Position
 from listenkey.core.session import (
     Acknowledge,
     Action,
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 _PING: Final = 0x9
+_NOTHING_LEFT: "Final[dict[ConsumerId, Position]]" = {}
 _raw = lru_cache(maxsize=8)(frames.raw)
 
 
@@ -97,7 +100,7 @@ class VenueSockets:
 class VenueSocket(WebSocket):
     """One venue socket."""
 
-    __slots__ = ("_asking", "_awaits_key", "_receipts", "_session", "_sockets")
+    __slots__ = ("_asking", "_awaits_key", "_left", "_receipts", "_session", "_sockets")
 
     def __init__(
         self, sockets: VenueSockets, session: Session, transport: asyncio.Transport, address: str
@@ -110,6 +113,8 @@ class VenueSocket(WebSocket):
         self._receipts: SocketReceipts | None = None
         self._asking = False
         """Whether this socket is to be woken to ask for a receipt."""
+        self._left: dict[ConsumerId, Position] = _NOTHING_LEFT
+        """How far consumers were sent here that this socket reads for no more."""
 
     def start(self, actions: Sequence[Action]) -> None:
         """The 101 is out: bind the names of the handshake, and let time run."""
@@ -203,6 +208,7 @@ class VenueSocket(WebSocket):
 
     def subscription_ended(self, subscription: "Subscription", reason: "EndReason") -> None:
         """A key is over: the dialect's notices, then silence."""
+        self._note_left(subscription)
         key = subscription.key
         assert key is not None
         dialect = self._sockets.gateway.dialects[key.key_space]
@@ -240,7 +246,7 @@ class VenueSocket(WebSocket):
                 self._bind(action)
             case Unbind():
                 for subscription in self._subscriptions(action.name):
-                    self._shared.cancel(subscription)
+                    self._leave_off(subscription)
             case Rewrap():
                 for subscription in self.subscriptions:
                     subscription.variant = self._variant(subscription.name)
@@ -261,7 +267,17 @@ class VenueSocket(WebSocket):
             streams.hold(self, live, stream, variant)
             self._follow_topics()
         else:
-            streams.subscribe(self, live, stream, variant, bind.events)
+            streams.subscribe(self, live, stream, variant, bind.events, left=self._left)
+
+    def _leave_off(self, subscription: "Subscription") -> None:
+        self._note_left(subscription)
+        self._shared.cancel(subscription)
+
+    def _note_left(self, subscription: "Subscription") -> None:
+        """Should the client come back to it on this socket, it gets nothing twice."""
+        if subscription.reader is not None:
+            place = Position(subscription.epoch, subscription.next - 1)
+            self._left = {**self._left, subscription.reader.consumer.id: place}
 
     def _follow_topics(self) -> None:
         """Have one subscription for each topic of each key, so that every topic goes on where it was."""
@@ -271,7 +287,7 @@ class VenueSocket(WebSocket):
         wanted = {topic.name for topic in stream.topics} & self._session.topics
         for each in tuple(self.subscriptions):
             if each.topic and each.topic not in wanted:
-                self._shared.cancel(each)
+                self._leave_off(each)
         for held in [each for each in self.subscriptions if not each.topic and each.key is not None]:
             there = {each.topic for each in self._subscriptions(held.name)}
             dialect = self._candidate.dialect
@@ -279,7 +295,9 @@ class VenueSocket(WebSocket):
                 if topic.name in wanted - there and held.key is not None:
                     live = LiveKey(held.key, dialect, held.name)
                     events = frozenset((topic.event,))
-                    streams.subscribe(self, live, held.stream.stream, held.variant, events, topic.name)
+                    streams.subscribe(
+                        self, live, held.stream.stream, held.variant, events, topic.name, self._left
+                    )
 
     def _say(self, action: Acknowledge | TellNames | TellCombined | Fail) -> None:
         now = self._sockets.gateway.clock.now()

@@ -14,8 +14,8 @@ import structlog
 
 from listenkey.base.clock import SECOND, Micros
 from listenkey.base.errors import StoreError
-from listenkey.core.consumer import Consumer, ConsumerId, Cursor, Opening, Reach, Reader, start_after
-from listenkey.core.position import JournalView
+from listenkey.core.consumer import Consumer, ConsumerId, Cursor, Opening, Reach, Reader, start_through
+from listenkey.core.position import JournalView, Position
 from listenkey.core.records import ListenKey, StreamId
 from listenkey.service.clock import ServiceClock
 from listenkey.service.metrics import Metrics
@@ -68,8 +68,9 @@ class Consumers:
 
     def open(
         self, key: ListenKey, stream: StreamId, topic: str, address: str
-    ) -> tuple[Opening, Reader] | None:
-        """Where a new reader begins, and the reader; None where the stream is delivered live."""
+    ) -> tuple[list[Opening], Reader] | None:
+        """Where a new reader begins, in each epoch that it is told of, and the reader; None where the stream
+        is delivered live."""
         rules = self._rules.of(stream.stream)
         view = self._store.read_journal(stream)
         if rules.resume == "live" or view is None:
@@ -79,12 +80,26 @@ class Consumers:
         consumer = self._open.get(consumer_id)
         if consumer is None:
             consumer = self._load(consumer_id, view, rules.reach.overlap)
-        time_of = partial(self._time_of, stream, view.epoch)
-        opening = start_after(consumer.cursor, view, rules.reach, time_of, self._clock.now())
-        self._report(key, stream, opening)
-        reader = consumer.open(opening)
+        views = self._views_since(consumer.cursor, stream, view)
+        time_of = partial(self._time_of, stream)
+        openings = start_through(consumer.cursor, views, rules.reach, time_of, self._clock.now())
+        for opening, each in zip(openings, views, strict=True):
+            self._report(key, stream, topic, opening)
+            self._metrics.events_replayed += each.head - opening.after
+        while len(openings) > 1 and openings[0].after == views[-len(openings)].head:
+            del openings[0]
+        reader = consumer.open(openings)
         self._dirty[consumer] = None
-        return opening, reader
+        return openings, reader
+
+    def _views_since(self, cursor: Cursor, stream: StreamId, view: JournalView) -> list[JournalView]:
+        """The epochs of a journal from the cursor's to the current one."""
+        if cursor.epoch == view.epoch:
+            return [view]
+        epochs = self._store.read_epochs(stream)
+        later = epochs[epochs.index(cursor.epoch) :] if cursor.epoch in epochs else epochs[-1:]
+        found = (self._store.read_journal(stream, epoch) for epoch in later)
+        return [each for each in found if each is not None]
 
     def _load(self, consumer_id: ConsumerId, view: JournalView, overlap: Micros) -> Consumer:
         cursor = self._store.find_cursor(consumer_id)
@@ -99,7 +114,7 @@ class Consumers:
         events = self._store.read_events(stream, epoch, offset - 1, 1)
         return events[0].time if events else 0
 
-    def _report(self, key: ListenKey, stream: StreamId, opening: Opening) -> None:
+    def _report(self, key: ListenKey, stream: StreamId, topic: str, opening: Opening) -> None:
         if not opening.passed_over:
             return
         self._metrics.events_passed_over += opening.passed_over
@@ -107,6 +122,8 @@ class Consumers:
             "events_passed_over",
             account=key.account,
             stream=stream.stream,
+            topic=topic,
+            api_key=key.user,
             epoch=opening.epoch,
             first=opening.passed_first,
             last=opening.passed_last,
@@ -114,10 +131,10 @@ class Consumers:
             f" --since {opening.epoch}:{opening.passed_first - 1}",
         )
 
-    def confirm(self, reader: Reader, offset: int, asked: Micros, now: Micros) -> None:
-        """The reader's socket surely has all up to `offset`: it was asked at one monotonic time, and answered
+    def confirm(self, reader: Reader, place: Position, asked: Micros, now: Micros) -> None:
+        """The reader's socket surely has all up to `place`: it was asked at one monotonic time, and answered
         at another."""
-        if reader.consumer.confirm(reader, offset, asked, now):
+        if reader.consumer.confirm(reader, place, asked, now):
             self._dirty[reader.consumer] = None
 
     def end(self, reader: Reader) -> None:

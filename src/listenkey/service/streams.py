@@ -5,7 +5,7 @@ is a hint: a subscription that would skip an offset reads the journal before any
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -14,6 +14,7 @@ import structlog
 from listenkey.base.clock import Micros
 from listenkey.base.errors import StoreError
 from listenkey.core.access import any_allows
+from listenkey.core.consumer import ConsumerId, Opening, Reader
 from listenkey.core.keylife import is_live
 from listenkey.core.position import Gap, Position, Resumption
 from listenkey.core.records import Event, ListenKey, StreamId
@@ -27,6 +28,7 @@ from listenkey.store.base import EndedKey, Store
 from listenkey.wire.frames import Variant, event_type
 
 _K = TypeVar("_K")
+_NOTHING_LEFT: Mapping[ConsumerId, Position] = {}
 _CATCH_UP_BATCH = 512
 _CATCH_UP_BYTES = 131_072
 _log = structlog.get_logger(__name__)
@@ -83,20 +85,22 @@ class Streams:
         variant: Variant,
         events: frozenset[str] | None = None,
         topic: str = "",
+        left: Mapping[ConsumerId, Position] = _NOTHING_LEFT,
     ) -> Subscription:
         """Send a stream's events to a venue's socket: from where its consumer was, where the stream is
-        replayed, then from now on. `topic`: the one that the events are of, where the stream has topics."""
+        replayed, then from now on. `topic`: the one that the events are of, where the stream has topics.
+        `left`: how far consumers had been sent on this very socket, which is told nothing twice."""
         stream_id = StreamId(live.key.account_id, stream)
         view = self._store.read_journal(stream_id)
         assert view is not None
         opened = self._consumers.open(live.key, stream_id, topic, outlet.address)
-        after = view.head if opened is None else opened[0].after
+        start = Resumption(view.epoch, view.head) if opened is None else _resumption(*opened, left)
         subscription = Subscription(
             outlet,
             stream_id,
             variant,
-            epoch=view.epoch,
-            next_offset=after + 1,
+            epoch=start.epoch,
+            next_offset=start.after + 1,
             name=live.string,
             key=live.key,
             events=events,
@@ -104,11 +108,10 @@ class Streams:
             topic=topic,
         )
         self._register(subscription)
-        if after == view.head:
+        if start == Resumption(view.epoch, view.head):
             self._go_live(subscription)
         else:
-            self._metrics.events_replayed += view.head - after
-            self._start_feed(subscription, Resumption(view.epoch, after))
+            self._start_feed(subscription, start)
         return subscription
 
     def hold(self, outlet: Outlet, live: LiveKey, stream: str, variant: Variant) -> Subscription:
@@ -179,11 +182,11 @@ class Streams:
         if subscription.api_key_id:
             _discard(self._by_api_key, subscription.api_key_id, subscription)
 
-    def confirm(self, subscription: Subscription, offset: int, asked: Micros, now: Micros) -> None:
-        """The socket surely has all of the subscription up to `offset`: it was asked at one monotonic time,
+    def confirm(self, subscription: Subscription, place: Position, asked: Micros, now: Micros) -> None:
+        """The socket surely has all of the subscription up to `place`: it was asked at one monotonic time,
         and answered at another."""
         if subscription.reader is not None and not subscription.cancelled:
-            self._consumers.confirm(subscription.reader, offset, asked, now)
+            self._consumers.confirm(subscription.reader, place, asked, now)
 
     # Live delivery ---------------------------------------------------------------------------------
 
@@ -396,6 +399,19 @@ class Streams:
         for task in tuple(self._feeds):
             task.cancel()
         await asyncio.gather(*self._feeds, return_exceptions=True)
+
+
+def _resumption(
+    openings: Sequence[Opening], reader: Reader, left: Mapping[ConsumerId, Position]
+) -> Resumption:
+    before = left.get(reader.consumer.id)
+    start: Resumption | None = None
+    for opening in reversed(openings):
+        if before is not None and before.epoch == opening.epoch:
+            return Resumption(opening.epoch, max(opening.after, before.offset), then=start)
+        start = Resumption(opening.epoch, opening.after, then=start)
+    assert start is not None
+    return start
 
 
 def _discard(index: dict[_K, set[Subscription]], key: _K, subscription: Subscription) -> None:

@@ -218,6 +218,10 @@ class Store(Protocol):
         where that is not kept, and without the account."""
         ...
 
+    def read_epochs(self, stream: StreamId) -> list[str]:
+        """The epochs of a journal, oldest first; the last one is current. Empty without the account."""
+        ...
+
     def read_events(self, stream: StreamId, epoch: str, after: int, limit: int) -> list[Event]:
         """Up to `limit` events with offsets above `after`, ascending and contiguous from the first one."""
         ...

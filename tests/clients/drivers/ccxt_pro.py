@@ -2,7 +2,7 @@
 
 import asyncio
 
-from ccxt import NetworkError
+from ccxt import BaseError
 from driving import RECONNECT, STREAM, got, page, run
 
 exchange = page()["exchange"]
@@ -25,7 +25,7 @@ class Life:
             try:
                 for order in await exchange.watch_orders(params=MARKET):
                     got(order["info"])
-            except NetworkError:
+            except BaseError:
                 if not RECONNECT:
                     raise
                 await asyncio.sleep(RECONNECT)

@@ -38,3 +38,17 @@ def start_new_epochs(db: Database, memory: Memory) -> None:
             "INSERT INTO journal VALUES(?, ?, ?, ?, 'current', 0, 1, 1)",
             (memory.journal_id, account, stream, epoch),
         )
+    _rename_empty(db, memory.incarnation)
+
+
+def _rename_empty(db: Database, incarnation: bytes) -> None:
+    """An epoch without events leaves no trace but its name with those who began to read in it: they go on in
+    the one that follows."""
+    for account, stream, epoch in db.rows("SELECT DISTINCT account, stream, epoch FROM consumer"):
+        if not db.rows(
+            "SELECT 1 FROM journal WHERE account = ? AND stream = ? AND epoch = ?", (account, stream, epoch)
+        ):
+            db.execute(
+                "UPDATE consumer SET epoch = ? WHERE account = ? AND stream = ? AND epoch = ?",
+                (first_epoch(incarnation, account, stream), account, stream, epoch),
+            )

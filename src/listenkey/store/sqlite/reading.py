@@ -57,6 +57,17 @@ class Journals:
         past = self._find_past(stream, epoch)
         return None if past is None else past.view()
 
+    def read_epochs(self, stream: StreamId) -> list[str]:
+        """The past epochs and the current one."""
+        journal = self.find(stream.account_id, stream.stream)
+        if journal is None:
+            return []
+        past = self._db.rows(
+            "SELECT epoch FROM journal WHERE account = ? AND stream = ? AND state = 'past' ORDER BY id",
+            (stream.account_id, stream.stream),
+        )
+        return [*(epoch for (epoch,) in past), journal.epoch]
+
     def _find_past(self, stream: StreamId, epoch: str) -> Journal | None:
         rows = self._db.rows(
             "SELECT id, head, oldest FROM journal"

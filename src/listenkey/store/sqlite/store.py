@@ -292,6 +292,10 @@ class SqliteStore:
             return journal.view()
         return self._journals.view_past(stream, epoch)
 
+    def read_epochs(self, stream: StreamId) -> list[str]:
+        """The epochs of a journal, oldest first."""
+        return self._journals.read_epochs(stream)
+
     def read_events(self, stream: StreamId, epoch: str, after: int, limit: int) -> list[Event]:
         """Up to `limit` events with offsets above `after`."""
         return self._journals.read(stream, epoch, after, limit)

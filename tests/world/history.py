@@ -1,0 +1,223 @@
+"""What happened in a world of deliveries, and whether all of it was promised.
+
+The history is written by everybody as they go: journals as they are in the end, what each program was given,
+dealt with and took along when it died, where the gateway let each reader begin, and what it said it had passed
+over. `problems` looks at nothing else.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from listenkey.base.clock import Micros
+
+Stream = tuple[str, str]
+"""Account and stream."""
+Place = tuple[int, int]
+"""Number of the epoch, and offset."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event of a journal."""
+
+    number: int
+    place: Place
+    time: Micros
+    kind: str
+
+
+@dataclass(frozen=True)
+class Drop:
+    """A program ended, or its library forgot, what it had been given before."""
+
+    number: int
+    taken: Micros
+    dropped: Micros
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where the gateway let a socket begin: after an offset, with the journal as it was then."""
+
+    time: Micros
+    place: Place
+    head: Place
+    wanted: Place
+    """Where it should have, by a naive look at the cursor of then."""
+    cursor: Place
+    kept: Place
+    """The cursor that had been committed by then."""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The gateway took it that a socket's library had so many events of a start, the last one at `place`."""
+
+    socket: int
+    place: Place
+    since: Place
+    taken: int
+
+
+@dataclass
+class Reading:
+    """What one bot reads: a stream, or one topic of it."""
+
+    bot: str
+    stream: Stream
+    kinds: frozenset[str]
+    begun: Micros | None = None
+    """Events that were handed in later are owed."""
+    handled: set[int] = field(default_factory=set)
+    drops: list[Drop] = field(default_factory=list)
+    starts: list[Start] = field(default_factory=list)
+    receipts: list[Receipt] = field(default_factory=list)
+    sockets: "list[Heard]" = field(default_factory=list)
+    passed: list[tuple[Place, Place]] = field(default_factory=list)
+    """First and last place of what the log says was passed over."""
+
+
+@dataclass
+class Heard:
+    """What one socket brought of a reading, in order."""
+
+    socket: int
+    keys: list[str]
+    taken: list[tuple[Micros, int]]
+
+
+@dataclass
+class Bounds:
+    """What the gateway was told to keep to."""
+
+    overlap: Micros
+    longest: Micros
+    most_events: int
+
+
+@dataclass
+class History:
+    """Everything that is needed to judge a world."""
+
+    bounds: Bounds
+    journals: dict[Stream, list[Event]] = field(default_factory=dict)
+    readings: list[Reading] = field(default_factory=list)
+    handed_in: dict[int, Micros] = field(default_factory=dict)
+    """When each event was handed in, acknowledged or not."""
+    acknowledged: set[int] = field(default_factory=set)
+    ended_keys: dict[str, Micros] = field(default_factory=dict)
+    foreign: list[str] = field(default_factory=list)
+    """Events that reached somebody whose they are not."""
+
+
+def problems(history: History) -> list[str]:
+    """Everything that should not have happened; nothing where all promises were kept."""
+    found = [f"foreign: {each}" for each in history.foreign]
+    journaled = {event.number for events in history.journals.values() for event in events}
+    found += [f"acknowledged and not journaled: {number}" for number in history.acknowledged - journaled]
+    for reading in history.readings:
+        events = history.journals.get(reading.stream, [])
+        judge = _Judge(history, reading, events)
+        found += [f"{reading.bot} {reading.stream[1]}: {each}" for each in judge.problems()]
+    return found
+
+
+class _Judge:
+    """One reading."""
+
+    def __init__(self, history: History, reading: Reading, events: list[Event]) -> None:
+        self.history, self.reading = history, reading
+        self.bounds = history.bounds
+        self.events = [event for event in events if event.kind in reading.kinds]
+        self.all_places = [event.place for event in events]
+        self.by_number = {event.number: event for event in self.events}
+        self.places = [event.place for event in self.events]
+        self.drops: dict[int, list[Drop]] = {}
+        for drop in reading.drops:
+            self.drops.setdefault(drop.number, []).append(drop)
+
+    def problems(self) -> Iterator[str]:
+        for heard in self.reading.sockets:
+            yield from self._socket(heard)
+        for start in self.reading.starts:
+            yield from self._start(start)
+        for receipt in self.reading.receipts:
+            yield from self._receipt(receipt)
+        for event in self.events:
+            yield from self._lost(event)
+
+    # One socket ---------------------------------------------------------------------------------------
+
+    def _socket(self, heard: Heard) -> Iterator[str]:
+        """In order, none twice, none left out, and none after the end of its keys."""
+        ends = [self.history.ended_keys.get(key) for key in heard.keys]
+        end = None if None in ends else max((at for at in ends if at is not None), default=None)
+        before: Place | None = None
+        for _, number in heard.taken:
+            event = self.by_number.get(number)
+            if event is None:
+                yield f"socket {heard.socket} was sent {number}, which is not in the journal or was not asked for"
+                continue
+            if before is not None and event.place <= before:
+                yield f"socket {heard.socket} was sent {event.place} after {before}"
+            elif before is not None:
+                left_out = self.events[bisect_right(self.places, before) : self._index(event.place)]
+                for other in left_out:
+                    if not self._was_passed_over(other):
+                        yield f"socket {heard.socket} was not sent {other.place} between {before} and {event.place}"
+            if end is not None and event.time > end:
+                yield f"socket {heard.socket} was sent {event.place} after the end of its keys"
+            before = event.place
+
+    def _index(self, place: Place) -> int:
+        return bisect_right(self.places, place) - 1
+
+    # Where readers begin ------------------------------------------------------------------------------
+
+    def _start(self, start: Start) -> Iterator[str]:
+        """Where it should, and never by a cursor below what was kept."""
+        if start.place != start.wanted:
+            yield f"at {start.time} a socket began after {start.place}, and should have after {start.wanted}"
+        if start.cursor < start.kept:
+            yield f"at {start.time} the cursor was {start.cursor}, and {start.kept} had been kept before"
+
+    def _receipt(self, receipt: Receipt) -> Iterator[str]:
+        """Nothing is confirmed that the library had not taken."""
+        sent = bisect_right(self.places, receipt.place) - bisect_right(self.places, receipt.since)
+        if receipt.taken < sent:
+            yield (
+                f"socket {receipt.socket} confirmed {sent} events after {receipt.since} up to {receipt.place},"
+                f" and had {receipt.taken}"
+            )
+
+    # Losses -------------------------------------------------------------------------------------------
+
+    def _lost(self, event: Event) -> Iterator[str]:
+        """Dealt with, or one of the excuses that were announced."""
+        reading = self.reading
+        if event.number in reading.handled or not self._is_owed(event) or self._was_passed_over(event):
+            return
+        drops = self.drops.get(event.number, [])
+        if any(drop.dropped - drop.taken >= self.bounds.overlap for drop in drops):
+            return
+        last = max((drop.dropped for drop in drops), default=None)
+        if last is not None and self._is_beyond_the_bounds(event, last):
+            return
+        yield f"lost: {event.number} at {event.place} of {event.time}, taken and dropped {drops}"
+
+    def _is_owed(self, event: Event) -> bool:
+        begun = self.reading.begun
+        return begun is not None and self.history.handed_in[event.number] > begun
+
+    def _was_passed_over(self, event: Event) -> bool:
+        return any(first <= event.place <= last for first, last in self.reading.passed)
+
+    def _is_beyond_the_bounds(self, event: Event, last: Micros) -> bool:
+        """Whether at the first opening that did not go back to it, it was too old or too far back. The log need
+        not say so: it had been given before."""
+        for start in self.reading.starts:
+            if start.time >= last and start.place >= event.place:
+                after_it = bisect_right(self.all_places, start.head) - bisect_right(self.all_places, event.place)
+                return event.time < start.time - self.bounds.longest or after_it >= self.bounds.most_events
+        return False
