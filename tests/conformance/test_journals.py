@@ -5,7 +5,7 @@ from listenkey.core.position import JournalView
 from listenkey.core.records import Account, Event, StreamId
 from listenkey.store.base import Appended, NotAppended, Store, Submission
 from tests.conformance.homes import Home, Recorder
-from tests.conformance.making import START
+from tests.conformance.making import START, api_key, key_request, listen_key, new_key
 
 
 def numbered(stream: StreamId, first: int, last: int) -> list[Submission]:
@@ -83,8 +83,8 @@ async def test_the_observer_hears_before_the_caller(home: Home) -> None:
     await store.close()
 
 
-async def test_an_observer_that_fails_keeps_nobody_waiting(home: Home) -> None:
-    """A fault of the observer is reported to the event loop, and whoever appended gets the answer."""
+async def test_an_observer_that_fails_harms_nobody(home: Home) -> None:
+    """Faults of the observer are reported; callers get their answers, and readers every event."""
     faults: list[dict[str, object]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
 
@@ -92,16 +92,26 @@ async def test_an_observer_that_fails_keeps_nobody_waiting(home: Home) -> None:
         def appended(self, stream: StreamId, epoch: str, events: object) -> None:
             raise ZeroDivisionError
 
+        def keys_ended(self, ended: object) -> None:
+            raise ZeroDivisionError
+
     store = home.open()
     store.start(Failing())
     account = await store.add_account("alice", START)
-    stream = StreamId(account.id, "orders")
-    assert [type(answer) for answer in await store.append(numbered(stream, 1, 2), START)] == [
-        Appended,
-        Appended,
+    holder = await store.add_api_key(api_key(account, "one"), START)
+    key = listen_key(1, holder, START)
+    await store.create_key(new_key(key, START))
+    orders, fills = StreamId(account.id, "orders"), StreamId(account.id, "fills")
+    calls = [
+        store.append([*numbered(orders, 1, 2), *numbered(fills, 1, 2)], START),
+        store.close_key(key_request(key, START)),
+        store.append([*numbered(orders, 3, 3), *numbered(fills, 3, 3)], START),
     ]
-    assert [event.offset for event in read_all(store, stream)] == [1, 2]
-    assert len(faults) == 1
+    await asyncio.gather(*calls)
+    await store.append(numbered(orders, 4, 4), START)
+    assert [event.offset for event in read_all(store, orders)] == [1, 2, 3, 4]
+    assert [event.offset for event in read_all(store, fills)] == [1, 2, 3]
+    assert [type(fault["exception"]) for fault in faults] == [ZeroDivisionError] * 6
     await store.close()
 
 
@@ -341,6 +351,34 @@ async def test_trimming_a_long_journal_disturbs_nobody(store: Store, alice: Acco
         assert offsets == list(range(offsets[0], offsets[-1] + 1))
     assert await trim >= 5_500
     assert list(store.verify()) == []
+
+
+async def test_a_trim_minds_what_comes_meanwhile(home: Home) -> None:
+    """What comes in the middle of a trim is neither lost nor in the way of a later start."""
+    store = home.open()
+    store.start(Recorder())
+    late = START + HOUR
+    for number in range(12):
+        account = await store.add_account(f"account-{number}", START)
+        stream = StreamId(account.id, "orders")
+        await store.append(numbered(stream, 1, 20), START)
+        trim = store.trim_journals(late, 1_000, START)
+        for _ in range(number):
+            await store.append(numbered(stream, 0, 0), START)
+        if number % 2:
+            await store.append(numbered(stream, 0, 0), START)
+            await store.remove_account(account.name, START)
+        assert await trim >= 20
+        if not number % 2:
+            view = store.read_journal(stream)
+            assert view is not None
+            assert len(read_all(store, stream)) == view.head - view.oldest + 1
+        killed = home.after_kill().open()
+        assert list(killed.verify()) == []
+        await killed.close()
+    await store.trim_journals(late, 1_000, START)
+    assert list(store.verify()) == []
+    await store.close()
 
 
 async def test_an_account_that_is_removed_leaves_no_events(store: Store, alice: Account) -> None:

@@ -122,16 +122,16 @@ class SqliteStore:
     def _deliver(self, outcome: Outcome) -> None:
         """On the event loop's thread: memory changes, then the observer hears, then the callers."""
         assert self._observer is not None
+        assert self._loop is not None
         self._time = max(self._time, outcome.time)
         if outcome.counts is not None:
             self._counts = outcome.counts
         for change in outcome.on_loop:
             change()
-        try:
-            tell(self._observer, outcome.news)
-        finally:
-            for work in outcome.works:
-                work.settle()
+        for error in tell(self._observer, outcome.news):
+            self._loop.call_exception_handler({"message": "an observer failed", "exception": error})
+        for work in outcome.works:
+            work.settle()
 
     def read_latest_time(self) -> Micros:
         """The latest `now` that any commit carried."""

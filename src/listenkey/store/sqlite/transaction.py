@@ -4,8 +4,8 @@ A member checks first and writes afterwards, so that a refused one has nothing t
 memory here is of the batch; the writer's lasting memory changes in `commit` only.
 """
 
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from itertools import repeat
 from typing import Final, TypeAlias
 
@@ -183,14 +183,14 @@ class Transaction:
 
     def rollback(self) -> None:
         """Take everything back."""
-        if self.db.in_transaction:
-            self.db.execute("ROLLBACK")
         for group in reversed(self.groups()):
             group.journal.next = group.events[0].offset
         for journal, event_id in self._ids:
             del journal.recent[event_id]
         for journal in self._new:
             journal.id = 0
+        if self.db.in_transaction:
+            self.db.execute("ROLLBACK")
 
     def groups(self) -> list[Group]:
         """Everything appended, in the order of being told."""
@@ -198,17 +198,25 @@ class Transaction:
         return [group for segment in (*told, self._segment) for group in segment.values()]
 
 
-def tell(observer: Observer, news: Sequence[Segment | list[EndedKey]]) -> None:
-    """On the event loop's thread: remember and pass on what a batch brought."""
+def tell(observer: Observer, news: Sequence[Segment | list[EndedKey]]) -> Iterator[Exception]:
+    """On the event loop's thread: remember and pass on what a batch brought; the observer's faults."""
     for item in news:
         if isinstance(item, list):
-            observer.keys_ended(item)
+            yield from _faults(partial(observer.keys_ended, item))
             continue
         for journal, group in item.items():
             journal.tail.extend(group.seqs)
             journal.head += len(group.events)
         for journal, group in item.items():
-            observer.appended(StreamId(journal.account, journal.stream), journal.epoch, group.events)
+            stream = StreamId(journal.account, journal.stream)
+            yield from _faults(partial(observer.appended, stream, journal.epoch, group.events))
+
+
+def _faults(hear: Callable[[], None]) -> Iterator[Exception]:
+    try:
+        hear()
+    except Exception as error:  # noqa: BLE001 - what the store remembers must not depend on who listens
+        yield error
 
 
 @cache

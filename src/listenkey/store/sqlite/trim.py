@@ -28,7 +28,8 @@ def trim_slices(
     pace = memory.pace
     yield from index_slices(memory)
     tx = yield
-    cutoff = _first_seq_since(tx.db, older_than)
+    # What came since the index was completed is for the next trim, however old it says it is.
+    cutoff = min(_first_seq_since(tx.db, older_than), memory.indexed + 1)
     forgotten = after = 0
     while rows := tx.db.rows(
         "SELECT id, account, stream, state, head, oldest, swept FROM journal"
@@ -41,7 +42,7 @@ def trim_slices(
         tx = yield
     yield from _delete_by_age(pace, cutoff)
     yield from _sweep(pace)
-    yield from _drop_runs(pace)
+    yield from _drop_runs(memory)
     yield from _forget_event_ids(memory, min(older_than, now - pace.ids_kept))
     for forget in (_forget_ended_keys, _forget_bans, _forget_accounts):
         yield from forget(pace, now - pace.ended_kept)
@@ -134,9 +135,10 @@ def _delete_rows_between(db: Database, journal: int, first: int, end: int, oldes
     return int(max(start, end))
 
 
-def _drop_runs(pace: Pace) -> Slices[None]:
+def _drop_runs(memory: Memory) -> Slices[None]:
     """Delete the index of what is deleted, and journals that are over and empty."""
     tx = yield
+    pace = memory.pace
     after = 0
     while rows := tx.db.rows(
         "SELECT id, swept, state <> 'current' AND swept > head FROM journal WHERE id > ? ORDER BY id LIMIT ?",
@@ -153,7 +155,8 @@ def _drop_runs(pace: Pace) -> Slices[None]:
                 changed = tx.db.changes()
                 if changed == pace.trim_rows:
                     tx = yield
-            if is_over:
+            # One that went meanwhile, with its account, may have events that only the next trim can forget.
+            if is_over and journal not in {unindexed.id for unindexed in memory.unindexed}:
                 tx.db.execute("DELETE FROM journal WHERE id = ?", (journal,))
         after = rows[-1][0]
         tx = yield
