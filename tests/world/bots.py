@@ -1,7 +1,7 @@
 """Bots: programs that know the venue's protocol only, each with a WebSocket library of its own manners.
 
-A library takes what arrives and answers Pings; a program deals with what its library took, at its own pace. What
-a program has not dealt with when it dies is gone.
+A library takes what arrives and answers Pings; a program deals with what its library took, at its own pace.
+What a program has not dealt with when it dies is gone.
 """
 
 import asyncio
@@ -155,7 +155,7 @@ class Socket:
 
     def _parse(self) -> None:
         if self._in_head:
-            head, end, rest = self._bytes.partition(b"\r\n\r\n")
+            _, end, rest = self._bytes.partition(b"\r\n\r\n")
             if not end:
                 return
             self._in_head, self._bytes = False, rest
@@ -524,4 +524,3 @@ class Bot:
             socket.close(politely=True)
         while await self.connect() is None:
             await self.world.loop.pause(SECOND // 10)
-

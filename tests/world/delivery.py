@@ -1,11 +1,11 @@
-"""A world of deliveries by seed: bots and a publisher at a gateway that dies at any step, on time of their own.
+"""A world of deliveries by seed: bots and a publisher at a gateway that dies at any step, on time of their
+own.
 
 Everything is real but the network, the programs at its other end, and the thread of the store's writer.
 """
 
 import asyncio
 import json
-from collections.abc import Callable
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -152,7 +152,9 @@ class World:
             ):
                 continue
             api_key = await accounts.add_api_key(account, NewApiKey())
-            self.bots.append(Bot(self, f"bot {number}", account, api_key, product, self._habits(product.stream)))
+            self.bots.append(
+                Bot(self, f"bot {number}", account, api_key, product, self._habits(product.stream))
+            )
 
     def _habits(self, stream: str) -> Habits:
         random = self.random
@@ -176,7 +178,9 @@ class World:
 
     async def _publish(self) -> None:
         random = self.random
-        while not await self.loop.until(self.calm, random.choice([MILLISECOND, SECOND // 20, SECOND, SECOND])):
+        while not await self.loop.until(
+            self.calm, random.choice([MILLISECOND, SECOND // 20, SECOND, SECOND])
+        ):
             bot = random.choice(self.bots)
             many = random.choice([1, 1, 2, 5, 25])
             await self._hand_in([(bot, random.choice(bot.product.kinds)) for _ in range(many)])
@@ -244,7 +248,7 @@ class Recorder(History):
 
     # The gateway tells ---------------------------------------------------------------------------------
 
-    def watch(self, process: Process) -> None:
+    def watch(self, process: Process) -> None:  # noqa: PLR0915 - one wrapper for each verb that is watched
         """A process has opened its store: from now on, what it decides is written down."""
         self.take_over(process)
         gateway = process.gateway
@@ -394,8 +398,8 @@ class Recorder(History):
 def naive_start(
     cursor: Cursor, epochs: list[tuple[int, list[Micros]]], reach: Reach, now: Micros
 ) -> tuple[int, int]:
-    """Back from the head, event by event, while it is wanted and within the bounds. `epochs`: the times of all
-    events, from the cursor's epoch on."""
+    """Back from the head, event by event, while it is wanted and within the bounds. `epochs`: the times of
+    all events, from the cursor's epoch on."""
     (number, own), *_ = epochs
     since = own[cursor.confirmed - 1] - reach.overlap if cursor.confirmed else 0
     place, sent = (epochs[-1][0], len(epochs[-1][1])), 0
@@ -421,4 +425,3 @@ def play(seed: int, folder: Path, logs: LogCapture) -> None:
         assert not found, "\n".join(found)
 
     run(main)
-

@@ -25,6 +25,7 @@ from listenkey.service.gateway import Gateway, GatewayOptions
 from listenkey.service.vault import Vault
 from listenkey.store.sqlite import SqliteStore, open_sqlite
 from listenkey.store.sqlite.database import Durability
+from listenkey.store.sqlite.pace import Pace
 from listenkey.store.sqlite.work import Outcome
 from listenkey.store.sqlite.writer import Writer
 from listenkey.wire.messages import Request
@@ -141,7 +142,7 @@ class Process:
         self._venue = Venue(gateway, routes, sockets, native=None)  # type: ignore[arg-type]
 
     def _open(self, folder: Path, durability: Durability) -> SqliteStore:
-        store = open_sqlite(folder, durability=durability, reserve_bytes=1)
+        store = open_sqlite(folder, durability=durability, pace=Pace(reserve_bytes=4096))
         old, quiet = store._writer, _Quiet()
         writer = _Turns(old._db, old._memory, quiet, old._reserve, store._deliver)  # type: ignore[arg-type]
         writer.process = self

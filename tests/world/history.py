@@ -1,8 +1,8 @@
 """What happened in a world of deliveries, and whether all of it was promised.
 
 The history is written by everybody as they go: journals as they are in the end, what each program was given,
-dealt with and took along when it died, where the gateway let each reader begin, and what it said it had passed
-over. `problems` looks at nothing else.
+dealt with and took along when it died, where the gateway let each reader begin, and what it said it had
+passed over. `problems` looks at nothing else.
 """
 
 from bisect import bisect_right
@@ -157,7 +157,7 @@ class _Judge:
         for _, number in heard.taken:
             event = self.by_number.get(number)
             if event is None:
-                yield f"socket {heard.socket} was sent {number}, which is not in the journal or was not asked for"
+                yield f"socket {heard.socket} was sent {number}, which is not journaled or was not asked for"
                 continue
             if before is not None and event.place <= before:
                 yield f"socket {heard.socket} was sent {event.place} after {before}"
@@ -165,7 +165,8 @@ class _Judge:
                 left_out = self.events[bisect_right(self.places, before) : self._index(event.place)]
                 for other in left_out:
                     if not self._was_passed_over(other):
-                        yield f"socket {heard.socket} was not sent {other.place} between {before} and {event.place}"
+                        missed = f"{other.place} between {before} and {event.place}"
+                        yield f"socket {heard.socket} was not sent {missed}"
             if end is not None and event.time > end:
                 yield f"socket {heard.socket} was sent {event.place} after the end of its keys"
             before = event.place
@@ -187,7 +188,7 @@ class _Judge:
         sent = bisect_right(self.places, receipt.place) - bisect_right(self.places, receipt.since)
         if receipt.taken < sent:
             yield (
-                f"socket {receipt.socket} confirmed {sent} events after {receipt.since} up to {receipt.place},"
+                f"socket {receipt.socket} confirmed {sent} events of {receipt.since} to {receipt.place},"
                 f" and had {receipt.taken}"
             )
 
@@ -214,10 +215,12 @@ class _Judge:
         return any(first <= event.place <= last for first, last in self.reading.passed)
 
     def _is_beyond_the_bounds(self, event: Event, last: Micros) -> bool:
-        """Whether at the first opening that did not go back to it, it was too old or too far back. The log need
-        not say so: it had been given before."""
+        """Whether at the first opening that did not go back to it, it was too old or too far back. The log
+        need not say so: it had been given before."""
         for start in self.reading.starts:
             if start.time >= last and start.place >= event.place:
-                after_it = bisect_right(self.all_places, start.head) - bisect_right(self.all_places, event.place)
+                after_it = bisect_right(self.all_places, start.head) - bisect_right(
+                    self.all_places, event.place
+                )
                 return event.time < start.time - self.bounds.longest or after_it >= self.bounds.most_events
         return False

@@ -42,5 +42,5 @@ def play_all(seeds, folder):
 
 @pytest.mark.parametrize("first", range(0, SHORT, BATCH))
 def test_no_fill_is_lost(first, folder):
-    """Whatever bots, networks and the gateway do: at least once, in order, and nothing that was not promised."""
+    """Whatever bots, networks and the gateway do: at least once, in order, nothing that was not promised."""
     play_all(range(first, first + BATCH), folder)

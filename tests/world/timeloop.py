@@ -1,4 +1,4 @@
-"""An event loop on which time passes only when nobody has anything to do: a minute of a world takes no time."""
+"""An event loop whose time passes only when nobody has anything to do: a minute of a world takes no time."""
 
 import asyncio
 import selectors
