@@ -157,10 +157,14 @@ class Reader:
 class Consumer:
     """A consumer while somebody reads for it."""
 
-    __slots__ = ("_cursor", "_ended", "_overlap", "_readers", "id")
+    __slots__ = ("_cursor", "_ended", "_overlap", "_readers", "id", "kept")
 
-    def __init__(self, consumer_id: ConsumerId, cursor: Cursor, overlap: Micros) -> None:
+    def __init__(
+        self, consumer_id: ConsumerId, cursor: Cursor, overlap: Micros, kept: Cursor | None = None
+    ) -> None:
         self.id = consumer_id
+        self.kept = kept
+        """What the store has, as far as is known."""
         self._cursor = cursor
         self._overlap = overlap
         self._readers: list[Reader] = []

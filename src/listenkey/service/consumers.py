@@ -102,12 +102,12 @@ class Consumers:
         return [each for each in found if each is not None]
 
     def _load(self, consumer_id: ConsumerId, view: JournalView, overlap: Micros) -> Consumer:
-        cursor = self._store.find_cursor(consumer_id)
+        cursor = kept = self._store.find_cursor(consumer_id)
         if cursor is None:
             cursor = Cursor(view.epoch, view.head, view.head, view.head)
             # Not waited for: the store commits in order, so no later event can be there without it.
             self._store.put_cursors([(consumer_id, cursor)], self._clock.now()).add_done_callback(_note)
-        consumer = self._open[consumer_id] = Consumer(consumer_id, cursor, overlap)
+        consumer = self._open[consumer_id] = Consumer(consumer_id, cursor, overlap, kept)
         return consumer
 
     def _time_of(self, stream: StreamId, epoch: str, offset: int) -> Micros:
@@ -151,20 +151,24 @@ class Consumers:
             await self.keep()
 
     async def keep(self) -> None:
-        """Keep all cursors that moved; a store that fails is asked again the next time."""
-        moved = list(self._dirty)
+        """Keep all cursors that moved, and let go of those that nobody reads for; a store that fails is asked
+        again the next time."""
+        touched = list(self._dirty)
         self._dirty.clear()
-        if not moved:
-            return
-        cursors = [(consumer.id, consumer.cursor) for consumer in moved]
-        kept: Future[None] = self._store.put_cursors(cursors, self._clock.now())
-        try:
-            await kept
-        except StoreError as error:
-            self._dirty.update(dict.fromkeys(moved))
-            _log.error("cursors_not_kept", error=error.message)
-            return
-        for consumer in moved:
+        moved = [(each, cursor) for each in touched if (cursor := each.cursor) != each.kept]
+        if moved:
+            kept: Future[None] = self._store.put_cursors(
+                [(consumer.id, cursor) for consumer, cursor in moved], self._clock.now()
+            )
+            try:
+                await kept
+            except StoreError as error:
+                self._dirty.update(dict.fromkeys(touched))
+                _log.error("cursors_not_kept", error=error.message)
+                return
+        for consumer, cursor in moved:
+            consumer.kept = cursor
+        for consumer in touched:
             if consumer.is_idle and consumer not in self._dirty:
                 self._open.pop(consumer.id, None)
 
