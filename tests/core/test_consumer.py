@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from listenkey.base.clock import SECOND
 from listenkey.core.consumer import Consumer, ConsumerId, Cursor, Opening, Reach, start_after
-from listenkey.core.position import JournalView
+from listenkey.core.position import JournalView, Position
 
 WHO = ConsumerId(7, "binance-usdm", "api-key")
 REACH = Reach()
@@ -229,14 +229,14 @@ def consumer(confirmed=0, begin=0):
 
 
 def opened(consumer, after=None):
-    return consumer.open(Opening(EPOCH, consumer.cursor.confirmed if after is None else after))
+    return consumer.open([Opening(EPOCH, consumer.cursor.confirmed if after is None else after)])
 
 
 def test_a_cursor_follows_its_reader():
     """What the socket surely has is where the next one goes on."""
     one = consumer()
     reader = opened(one)
-    assert one.confirm(reader, 5, 0, 0)
+    assert one.confirm(reader, Position(reader.epoch, 5), 0, 0)
     assert (one.cursor.confirmed, reader.confirmed) == (5, 5)
 
 
@@ -245,8 +245,8 @@ def test_what_is_confirmed_stays_so(offset):
     """A receipt for less, or for the same again, takes nothing back and moves nothing."""
     one = consumer()
     reader = opened(one)
-    one.confirm(reader, 5, 0, 0)
-    assert not one.confirm(reader, offset, 0, 0)
+    one.confirm(reader, Position(reader.epoch, 5), 0, 0)
+    assert not one.confirm(reader, Position(reader.epoch, offset), 0, 0)
     assert one.cursor.confirmed == 5
 
 
@@ -254,11 +254,11 @@ def test_the_slowest_of_open_readers_counts():
     """A bot that opens its next socket before it drops the last loses nothing by either."""
     one = consumer(10)
     slow, fast = opened(one), opened(one)
-    assert not one.confirm(fast, 20, 0, 0), "the cursor has not moved"
+    assert not one.confirm(fast, Position(fast.epoch, 20), 0, 0), "the cursor has not moved"
     assert one.cursor.confirmed == 10
-    assert one.confirm(slow, 15, 0, 0)
+    assert one.confirm(slow, Position(slow.epoch, 15), 0, 0)
     assert one.cursor.confirmed == 15
-    assert one.confirm(slow, 30, 0, 0)
+    assert one.confirm(slow, Position(slow.epoch, 30), 0, 0)
     assert one.cursor.confirmed == 20
 
 
@@ -266,12 +266,12 @@ def test_a_reader_that_ended_counts_until_a_successor_opens():
     """Its process may be the one that reconnects; once it has, what it had is with the new socket."""
     one = consumer(10)
     gone, open_ = opened(one), opened(one)
-    one.confirm(open_, 40, 0, 0)
+    one.confirm(open_, Position(open_.epoch, 40), 0, 0)
     one.end(gone)
     assert one.cursor.confirmed == 10
     successor = opened(one, after=5)
     assert successor.confirmed == 10, "what is told again is not unconfirmed by it"
-    one.confirm(successor, 40, 0, 0)
+    one.confirm(successor, Position(successor.epoch, 40), 0, 0)
     assert one.cursor.confirmed == 40
 
 
@@ -281,7 +281,7 @@ def test_what_ended_longer_ago_than_the_last_opening_does_not_count():
     first = opened(one)
     one.end(first)
     second = opened(one)
-    one.confirm(second, 30, 0, 0)
+    one.confirm(second, Position(second.epoch, 30), 0, 0)
     one.end(second)
     assert one.cursor.confirmed == 30
 
@@ -292,7 +292,7 @@ def test_the_last_cursor_stays_when_nobody_reads():
     assert one.is_idle
     reader = opened(one)
     assert not one.is_idle
-    one.confirm(reader, 8, 0, 0)
+    one.confirm(reader, Position(reader.epoch, 8), 0, 0)
     one.end(reader)
     assert one.is_idle
     assert one.cursor.confirmed == 8
@@ -304,7 +304,7 @@ def test_a_reader_that_ended_confirms_nothing_more():
     reader = opened(one)
     one.end(reader)
     one.end(reader)
-    assert not one.confirm(reader, 9, 0, 0)
+    assert not one.confirm(reader, Position(reader.epoch, 9), 0, 0)
     assert one.cursor.confirmed == 0
 
 
@@ -319,10 +319,10 @@ def test_a_new_history_begins_at_its_start():
     """After a restore nothing of the old places means anything."""
     one = consumer(100, begin=50)
     old = opened(one)
-    new = one.open(Opening(LATER, 0))
+    new = one.open([Opening(LATER, 0)])
     assert one.cursor == Cursor(LATER, 0, 0, 0)
-    assert not one.confirm(old, 120, 0, 0)
-    one.confirm(new, 3, 0, 0)
+    assert not one.confirm(old, Position(old.epoch, 120), 0, 0)
+    one.confirm(new, Position(new.epoch, 3), 0, 0)
     assert one.cursor.confirmed == 3
 
 
@@ -333,11 +333,11 @@ def test_what_was_had_for_the_overlap_is_settled():
     """Only what a program was given longer ago than `overlap` when it last showed life is not told again."""
     one = consumer()
     reader = opened(one)
-    one.confirm(reader, 100, 0, 1)
+    one.confirm(reader, Position(reader.epoch, 100), 0, 1)
     assert one.cursor == Cursor(EPOCH, 0, 100, 0)
-    one.confirm(reader, 101, OVERLAP, OVERLAP + 1)
+    one.confirm(reader, Position(reader.epoch, 101), OVERLAP, OVERLAP + 1)
     assert one.cursor == Cursor(EPOCH, 0, 101, 0)
-    assert one.confirm(reader, 102, OVERLAP + 1, OVERLAP + 2)
+    assert one.confirm(reader, Position(reader.epoch, 102), OVERLAP + 1, OVERLAP + 2)
     assert one.cursor == Cursor(EPOCH, 0, 102, 100)
 
 
@@ -345,11 +345,11 @@ def test_what_is_told_again_settles_again():
     """The program that died took the first telling with it: the second one counts from its own time."""
     one = consumer()
     first = opened(one)
-    one.confirm(first, 100, 0, 1)
+    one.confirm(first, Position(first.epoch, 100), 0, 1)
     one.end(first)
     second = opened(one, after=0)
-    assert not one.confirm(second, 60, OVERLAP * 2, OVERLAP * 2)
-    one.confirm(second, 100, OVERLAP * 3, OVERLAP * 3)
+    assert not one.confirm(second, Position(second.epoch, 60), OVERLAP * 2, OVERLAP * 2)
+    one.confirm(second, Position(second.epoch, 100), OVERLAP * 3, OVERLAP * 3)
     assert one.cursor == Cursor(EPOCH, 0, 100, 60)
 
 
@@ -370,7 +370,7 @@ def test_nothing_is_settled_too_early(receipts):
         asked = now + pause
         longest = max(longest, pause + flight)
         now, offset = asked + flight, offset + more
-        one.confirm(reader, offset, asked, now)
+        one.confirm(reader, Position(reader.epoch, offset), asked, now)
         had.append((now, offset))
         alive_at = asked
         safe = max((place for at, place in had if at + OVERLAP <= alive_at), default=0)
@@ -423,14 +423,16 @@ def test_any_history_of_sockets_ends_as_in_the_naive_model(steps):
         before = one.cursor
         if action == "open":
             after = max(0, model.place() - offset % 7) if offset < 90 else model.place() + offset - 90
-            readers.append(one.open(Opening(EPOCH, after)))
+            readers.append(one.open([Opening(EPOCH, after)]))
             model.open(after)
         elif number < len(readers):
             if action == "end":
                 one.end(readers[number])
                 model.end(number)
             else:
-                assert one.confirm(readers[number], offset, 0, 0) == (one.cursor != before)
+                assert one.confirm(readers[number], Position(readers[number].epoch, offset), 0, 0) == (
+                    one.cursor != before
+                )
                 model.confirm(number, offset)
         assert one.cursor.confirmed == model.place()
         assert one.cursor.confirmed >= before.confirmed
@@ -449,4 +451,4 @@ def test_reconnecting_without_confirming_neither_creeps_back_nor_on(confirmed, b
         opening = journal.open(one.cursor, reach, now)
         assert opening.after == first.after
         assert opening.passed_over == (first.passed_over if number == 0 else 0)
-        one.end(one.open(opening))
+        one.end(one.open([opening]))

@@ -6,7 +6,7 @@ import pytest
 
 from listenkey.base.errors import StoreError
 from listenkey.core.position import Position
-from tests.service.house import USDM
+from tests.service.house import HOME, USDM
 
 EVENTS = [{"e": "ORDER_TRADE_UPDATE"}] * 50
 
@@ -80,5 +80,5 @@ async def test_what_could_not_be_written_is_tried_again(house, monkeypatch):
     leave(house, watcher)
     await consumers.keep()
     assert not consumers._open
-    (consumer_id,) = consumers.ids_of(1, ("binance-usdm",), house.resolve(string).key.user)
+    (consumer_id,) = consumers.ids_of(1, ("binance-usdm",), house.resolve(string).key.user, HOME)
     assert house.store.find_cursor(consumer_id).confirmed == 50

@@ -192,6 +192,7 @@ class Consumer:
         may be left out. Repeats are not unconfirmed by it."""
         first, current, before = openings[0], openings[-1], self.cursor
         if first.epoch != before.epoch:
+            self._readers.clear()
             before = Cursor(first.epoch, 0, 0, 0)
         confirmed, settled = max(first.after, before.confirmed), max(first.after, before.settled)
         self._cursor = Cursor(first.epoch, before.begin, confirmed, settled)
