@@ -161,7 +161,7 @@ class Page:
         return Answer(status, body.encode(), [
             (b"content-type", b"text/html; charset=utf-8"), (b"content-security-policy", self._policy),
             (b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"), (b"referrer-policy",
-            b"no-referrer"),
+            b"same-origin"),
         ])  # fmt: skip
 
     def _facts(self) -> dict[str, str]:
