@@ -396,17 +396,3 @@ async def test_stopping_ends_the_feeds(house):
     await house.gateway.streams.stop()
     assert not house.gateway.streams._feeds
     assert watcher.closed == []
-
-
-async def test_what_a_filter_left_out_is_not_had(house):
-    """A socket that wants other events says nothing of those it was not sent: each filter has its place."""
-    string = await house.create(USDM, await house.account())
-    filtered = house.watch(string, events=frozenset({"ACCOUNT_UPDATE"}))
-    await house.publish("alice", "binance-usdm", *numbered(0, 60), {"e": "ACCOUNT_UPDATE", "n": 60})
-    await house.drain()
-    (subscription,) = filtered.subscriptions
-    house.gateway.streams.confirm(subscription, Position(subscription.epoch, 61), 0, 0)
-    house.gateway.streams.cancel(subscription)
-    unfiltered = house.watch(string)
-    await house.drain()
-    assert numbers(unfiltered) == list(range(61))

@@ -93,8 +93,7 @@ class Streams:
         stream_id = StreamId(live.key.account_id, stream)
         view = self._store.read_journal(stream_id)
         assert view is not None
-        place = topic or ("" if events is None else f"events={'/'.join(sorted(events))}")
-        opened = self._consumers.open(live.key, stream_id, place, outlet.address)
+        opened = self._consumers.open(live.key, stream_id, topic, outlet.address)
         start = Resumption(view.epoch, view.head) if opened is None else _resumption(*opened, left)
         subscription = Subscription(
             outlet,
