@@ -234,6 +234,65 @@ class Topic(_Model, frozen=True, kw_only=True):
     """Template around `$event`; empty sends the event bare."""
 
 
+class Host(_Model, frozen=True, kw_only=True):
+    """Where the venue itself answers, without a path."""
+
+    stream: str = ""
+    """For one stream only; empty holds for all."""
+    rest: str
+    """Such as `https://api.example.com`."""
+    sockets: str
+    """Such as `wss://stream.example.com:9443`."""
+
+
+class Era(_Model, frozen=True, kw_only=True):
+    """A change at the venue, since which some of its calls or paths are gone."""
+
+    name: str
+    since: str
+    """The first day of it, `YYYY-MM-DD`, in UTC."""
+    title: str
+    removes: tuple[str, ...]
+    """Calls as `METHOD /path`, WebSocket paths as they stand in `sockets`."""
+    status: int
+    """How the venue answers a removed REST call since."""
+    body: str = ""
+    content_type: str = "text/html"
+    replaced_by: str
+    """What to use instead, in a sentence."""
+    documentation: str
+
+
+FieldKind = Literal["text", "integer", "decimal", "boolean", "time_ms", "time_us", "object", "list", "any"]
+"""`decimal`: money and quantities, which venues send as text. Of `object` and `list` the parts follow."""
+
+
+class Field(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """One field of an event, in data `["o.i", "integer", "Order id"]`, `true` after it where it may lack."""
+
+    path: str
+    """Names from the outside in, joined by dots; `[]` after the name of a list: `a.B[].wb`."""
+    kind: FieldKind
+    meaning: str
+    optional: bool = False
+
+
+class Event(_Model, frozen=True, kw_only=True):
+    """One kind of event that a stream carries."""
+
+    type: str
+    """What its `e` says."""
+    streams: tuple[str, ...]
+    title: str
+    meaning: str
+    natural_id: tuple[str, ...] = ()
+    """Paths of the fields that together tell one event from every other of its type; for facts."""
+    fields: tuple[Field, ...]
+    sample: str
+    """A whole event as JSON text, made up, in the venue's order and with its oddities."""
+    documentation: str = ""
+
+
 class Stream(_Model, frozen=True, kw_only=True):
     """One journaled stream that a key opens."""
 
@@ -358,6 +417,9 @@ class Dialect(_Model, frozen=True, kw_only=True):
     controls: tuple[Control, ...]
     notices: tuple[Notice, ...] = ()
     closes: tuple[Close, ...]
+    hosts: tuple[Host, ...] = ()
+    eras: tuple[Era, ...] = ()
+    events: tuple[Event, ...] = ()
     root: bool = True
     """REST calls are reachable without prefix, Host or listener of its own."""
 
