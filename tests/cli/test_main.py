@@ -22,6 +22,7 @@ CONTRACT = {
     "store": ["backup", "restore"],
     "dialect": ["check", "list", "show"],
     "config": ["check", "doc", "show"],
+    "docs": ["build"],
 }
 
 

@@ -11,7 +11,7 @@ from listenkey.cli.serve import settings_to_serve
 from listenkey.config import load, reference
 from tools.tracked import ROOT
 
-SERVER = "apsw,cryptography,httptools,isal,prometheus_client,structlog,uvicorn,uvloop"
+SERVER = "apsw,cryptography,httptools,isal,jinja2,prometheus_client,pygments,structlog,uvicorn,uvloop"
 WITHOUT_SERVER = """
 import sys
 sys.modules.update(dict.fromkeys(sys.argv.pop(1).split(",")))
@@ -46,7 +46,9 @@ def test_offline_commands_work_on_the_bare_install(arguments, tmp_path):
     assert run.stdout
 
 
-@pytest.mark.parametrize("arguments", [("serve",), ("journal", "verify"), ("store", "restore", "x")])
+@pytest.mark.parametrize(
+    "arguments", [("serve",), ("journal", "verify"), ("store", "restore", "x"), ("docs", "build", "x")]
+)
 def test_what_needs_the_server_says_what_to_install(arguments, tmp_path):
     """One line with the command to run, and nothing made on disk."""
     run = bare(*arguments, cwd=tmp_path)

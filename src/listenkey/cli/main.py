@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "store": "Back up and restore the store.",
     "dialect": "List, show and check dialects.",
     "config": "Check, show and explain the configuration.",
+    "docs": "Build and use the reference of every call.",
 }
 
 

@@ -1,7 +1,7 @@
 """Commands that work on the data folder itself, or start the server: what they share."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +17,9 @@ _SERVER_MODULES: Final = (
     "cryptography",
     "httptools",
     "isal",
+    "jinja2",
     "prometheus_client",
+    "pygments",
     "structlog",
     "uvicorn",
     "uvloop",
@@ -26,7 +28,12 @@ _SERVER_MODULES: Final = (
 
 def require_server(what: str) -> None:
     """Errors: `Refused("no_server")` on the bare install, with the line to run."""
-    missing = [name for name in _SERVER_MODULES if find_spec(name) is None]
+    require_modules(what, _SERVER_MODULES)
+
+
+def require_modules(what: str, names: Iterable[str]) -> None:
+    """The same for a command that needs only some of its libraries."""
+    missing = [name for name in names if find_spec(name) is None]
     if missing:
         raise Refused(
             f"`listenkey {what}` needs the server, and {missing[0]} is not installed",

@@ -1,0 +1,61 @@
+"""`listenkey docs`: the reference of every call, as pages."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from listenkey.base.errors import Refused
+from listenkey.cli.offline import require_modules
+from listenkey.cli.output import plural
+
+if TYPE_CHECKING:
+    from listenkey.dialect.model import Dialect
+
+_MODULES = ("jinja2", "pygments")
+
+
+@click.group()
+def command() -> None:
+    """Build and use the reference of every call."""
+
+
+@command.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--config", "file", metavar="FILE", envvar="LISTENKEY_CONFIG", type=click.Path(path_type=Path),
+    help="Configuration file that names dialect files of your own.",
+)  # fmt: skip
+def build(folder: Path, file: Path | None) -> None:
+    """Write the reference as a static site.
+
+    DIR is made where it is missing; files of an earlier build are replaced. Open its index.html, or let any
+    web server hand it out.
+    """
+    require_modules("docs build", _MODULES)
+    from listenkey.config import load
+    from listenkey.dialect.registry import load_dialects
+
+    pages = site(load_dialects(load(file, os.environ).settings.dialects.files))
+    for name, content in pages.items():
+        _write(folder / name, content)
+    click.echo(f"wrote {plural(len(pages), 'file')}, begin with {folder / 'index.html'}")
+
+
+def site(dialects: "Mapping[str, Dialect]") -> Mapping[str, bytes]:
+    """All files of the reference by their path; the server shows the same below /docs/."""
+    from listenkey.cli.manual import commands_chapter
+    from listenkey.reference.site.build import build_site
+
+    return build_site(dialects, commands_chapter())
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    except OSError as error:
+        what = f"{path}: {error.strerror or error}"
+        raise Refused(what, "check the path, its permissions and the disk", code="bad_file") from None
