@@ -12,7 +12,9 @@ from listenkey.dialect.model import (
     Control,
     ControlError,
     Dialect,
+    Era,
     Failure,
+    Host,
     Limit,
     Limits,
     Notice,
@@ -102,6 +104,22 @@ def bans(**changes: int) -> Bans:
 def topic(**changes: str) -> Change:
     row = Topic(**{"name": "t", "event": "e", **changes})
     return only("streams", (Stream(name="binance-spot", title="T", topics=(row,)),))
+
+
+def host(**changes: str) -> Host:
+    return Host(**{"rest": "https://a.example", "sockets": "wss://a.example", **changes})
+
+
+def era(**changes: Any) -> Era:
+    fields = {
+        "name": "e",
+        "since": "2026-01-01",
+        "title": "T",
+        "removes": (),
+        "replaced_by": "",
+        "documentation": "",
+    }
+    return Era(**{**fields, **changes})
 
 
 ENTRIES = [
@@ -259,6 +277,20 @@ ENTRIES = [
     (SPOT, row("closes", 0, code=1005), "closes.pong_timeout.code: 1005 is no close code"),
     (SPOT, row("closes", 0, code=2000), "closes.pong_timeout.code: 2000 is no close code"),
     (SPOT, row("closes", 0, reason="x" * 124), "closes.pong_timeout.reason: is longer than 123 bytes"),
+    (SPOT, rows("hosts", host()), "hosts: the row for all streams is there 2 times"),
+    (SPOT, rows("hosts", host(stream="x")), "hosts: there is no stream called x"),
+    (SPOT, row("hosts", 0, rest="api.example"), "hosts.rest: api.example is no https:// address"),
+    (SPOT, row("hosts", 0, sockets="wss://a/b"), "hosts.sockets: wss://a/b is no wss:// address without"),
+    (SPOT, rows("eras", era(name="without-api-v1")), "eras: without-api-v1 is there 2 times"),
+    (SPOT, rows("eras", era(removes=("/ws",), status=0)), "eras.removes: /ws is there 2 times"),
+    (SPOT, rows("eras", era(removes=("GET /x",))), "eras.e.removes: there is no GET /x"),
+    (SPOT, rows("eras", era(streams=("x",))), "eras.e.streams: there is no stream called x"),
+    (SPOT, rows("eras", era(since="20260220")), "eras.e.since: 20260220 is no day"),
+    (SPOT, rows("eras", era(since="2026-02-30")), "eras.e.since: 2026-02-30 is no day"),
+    (SPOT, rows("eras", era(status=410)), "eras.e.status: is from 400 to 599"),
+    (SPOT, row("eras", 0, status=0), "eras.without-listen-keys.status: is from 400 to 599"),
+    (SPOT, row("eras", 0, status=200), "eras.without-listen-keys.status: is from 400 to 599"),
+    (SPOT, row("eras", 0, body="$now_ms"), "eras.without-listen-keys.body: has no places"),
 ]
 
 

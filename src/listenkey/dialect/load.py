@@ -30,8 +30,9 @@ _IDENTITY: Final[Mapping[str, tuple[str, ...]]] = {
     "unknown_paths": ("prefix",),
 }
 
-_OWN: Final = frozenset({"extends", "without", "name"})
+_OWN: Final = ("name", "hosts", "eras", "events")
 """What a file says of itself alone, and nobody takes over."""
+_LEAD: Final = frozenset({"extends", "without", *_OWN})
 
 
 def read_file(path: Path) -> Raw:
@@ -71,8 +72,8 @@ def extend(raw: Raw, find: Callable[[str], Raw | None], where: str) -> Raw:
     for layer in reversed(layers):
         for part in _left_behind(layer, merged, where):
             del merged[part]
-        merged = _lay_over(merged, {name: value for name, value in layer.items() if name not in _OWN})
-    return merged if "name" not in raw else {**merged, "name": raw["name"]}
+        merged = _lay_over(merged, {name: value for name, value in layer.items() if name not in _LEAD})
+    return {**merged, **{name: raw[name] for name in _OWN if name in raw}}
 
 
 def _left_behind(layer: Raw, below: Raw, where: str) -> list[str]:

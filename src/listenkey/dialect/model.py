@@ -253,9 +253,12 @@ class Era(_Model, frozen=True, kw_only=True):
     """The first day of it, `YYYY-MM-DD`, in UTC."""
     title: str
     removes: tuple[str, ...]
-    """Calls as `METHOD /path`, WebSocket paths as they stand in `sockets`."""
-    status: int
-    """How the venue answers a removed REST call since."""
+    """Calls as `METHOD /path`, WebSocket paths as they stand in `sockets`. A removed WebSocket path still
+    opens and carries no user data."""
+    streams: tuple[str, ...] = ()
+    """Of the WebSocket paths, only those of these streams; empty means all."""
+    status: int = 0
+    """How the venue answers a removed REST call since; 0 where it removed none."""
     body: str = ""
     content_type: str = "text/html"
     replaced_by: str

@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from listenkey.dialect.era import call_removed_by, path_removed_by
 from listenkey.dialect.model import (
     Dialect,
     Era,
@@ -192,7 +193,7 @@ def _call(dialect: Dialect, operation: Operation, sample_key: str) -> Call:
         tuple(each for each in dialect.limits.buckets if each.name in operation.pools),
         tuple(_answers(operation)),
         tuple(_failure(dialect, row) for row in dialect.failures if _can_meet(dialect, operation, row.kind)),
-        _removed(dialect, f"{operation.method} {operation.path}"),
+        call_removed_by(dialect, operation),
     )
 
 
@@ -294,9 +295,5 @@ def _socket(dialect: Dialect, socket: SocketPath) -> Socket:
         socket.combined,
         socket.control,
         "subscribe" if binds == "subscribe" else "address",
-        _removed(dialect, socket.path),
+        path_removed_by(dialect, socket),
     )
-
-
-def _removed(dialect: Dialect, what: str) -> Era | None:
-    return next((era for era in dialect.eras if what in era.removes), None)

@@ -5,6 +5,7 @@ nowhere, templates that cannot be filled, keys that could be guessed.
 from listenkey.dialect.lint.calls import check_calls, check_failures, check_limits, check_operations
 from listenkey.dialect.lint.keys import check_auth, check_key_space, check_names
 from listenkey.dialect.lint.sockets import check_controls, check_endings, check_heartbeats, check_sockets
+from listenkey.dialect.lint.venue import check_eras, check_hosts
 from listenkey.dialect.model import Dialect
 
 _CHECKS = (
@@ -19,6 +20,8 @@ _CHECKS = (
     check_controls,
     check_heartbeats,
     check_endings,
+    check_hosts,
+    check_eras,
 )
 
 

@@ -1,0 +1,59 @@
+"""A dialect as its venue answers on a day: what an era took away by then is gone."""
+
+from collections.abc import Iterator
+from datetime import date
+
+from msgspec.structs import replace
+
+from listenkey.dialect.model import Dialect, Era, Operation, PublicCall, SocketPath
+
+
+def is_day(text: str) -> bool:
+    """Whether a text is a day that exists, written `YYYY-MM-DD`."""
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def call_removed_by(dialect: Dialect, call: Operation) -> Era | None:
+    """The era that removes a call; None while the venue has it."""
+    return next((era for era in dialect.eras if f"{call.method} {call.path}" in era.removes), None)
+
+
+def path_removed_by(dialect: Dialect, path: SocketPath) -> Era | None:
+    """The era since which a WebSocket path carries no user data; None while it does."""
+    return next((era for era in dialect.eras if _takes(era, path)), None)
+
+
+def _takes(era: Era, path: SocketPath) -> bool:
+    return path.path in era.removes and (not era.streams or path.stream in era.streams)
+
+
+def on_day(dialect: Dialect, day: str) -> Dialect:
+    """The dialect as it is on a day: calls that are removed by then answer as the venue does since, and
+    WebSocket paths that are removed open and stay quiet."""
+    past = replace(dialect, eras=tuple(era for era in dialect.eras if era.since <= day))
+    gone = tuple(_gone(past))
+    dead = {(call.method, call.path) for call in gone}
+    return replace(
+        dialect,
+        operations=tuple(each for each in dialect.operations if (each.method, each.path) not in dead),
+        public_calls=(*dialect.public_calls, *gone),
+        sockets=tuple(
+            replace(path, stream="") if path_removed_by(past, path) else path for path in dialect.sockets
+        ),
+    )
+
+
+def _gone(past: Dialect) -> Iterator[PublicCall]:
+    for call in past.operations:
+        era = call_removed_by(past, call)
+        if era is not None:
+            yield PublicCall(
+                method=call.method,
+                path=call.path,
+                status=era.status,
+                body=era.body,
+                content_type=era.content_type,
+            )
