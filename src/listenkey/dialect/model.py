@@ -9,6 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from listenkey.dialect.api import TokenCall, WebSocketApi
+
 OperationKind = Literal["create", "extend", "close"]
 FailureKind = Literal[
     "api_key_missing",  # no credential header, or an empty one
@@ -420,6 +422,8 @@ class Dialect(_Model, frozen=True, kw_only=True):
     controls: tuple[Control, ...]
     notices: tuple[Notice, ...] = ()
     closes: tuple[Close, ...]
+    apis: tuple[WebSocketApi, ...] = ()
+    token_calls: tuple[TokenCall, ...] = ()
     hosts: tuple[Host, ...] = ()
     eras: tuple[Era, ...] = ()
     events: tuple[Event, ...] = ()
