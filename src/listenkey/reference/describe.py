@@ -11,6 +11,8 @@ import msgspec
 
 from listenkey.dialect.era import call_removed_by, path_removed_by
 from listenkey.dialect.model import (
+    Close,
+    Control,
     Dialect,
     Era,
     Event,
@@ -22,10 +24,12 @@ from listenkey.dialect.model import (
     Notice,
     Operation,
     OperationKind,
+    PublicCall,
     SocketPath,
     Stream,
+    Topic,
 )
-from listenkey.reference.words import FAILURES
+from listenkey.reference.words import CLOSES, FAILURES
 
 SAMPLE_SYMBOL: Final = "BTCUSDT"
 _TITLES: Final[dict[OperationKind, str]] = {
@@ -102,6 +106,8 @@ class Call(msgspec.Struct, frozen=True):
     failures: tuple[FailureRow, ...]
     era: Era | None
     """The change that removed it at the venue; None while it lives there."""
+    others: tuple[str, ...] = ()
+    """Other spellings, `METHOD /path`, that are answered alike."""
 
     @property
     def gives_key(self) -> bool:
@@ -120,6 +126,23 @@ class Socket(msgspec.Struct, frozen=True):
     binds: Literal["address", "subscribe"]
     """Whether the key goes into the address, or into a SUBSCRIBE request afterwards."""
     era: Era | None
+    parameters: tuple[str, ...] = ()
+    """Names of the query parameters that may carry keys, the usual one first."""
+    events_parameter: str = ""
+    """The query parameter that narrows the events, where there is one."""
+    prefixed: bool = False
+    """Found under the stream's own prefix, host or listener only."""
+
+
+class CloseRow(msgspec.Struct, frozen=True):
+    """One way in which the server ends a socket."""
+
+    kind: str
+    code: int
+    """1006 stands for an end without a close frame."""
+    reason: str
+    meaning: str
+    remedy: str
 
 
 class StreamPage(msgspec.Struct, frozen=True):
@@ -140,6 +163,9 @@ class StreamPage(msgspec.Struct, frozen=True):
     hosts: Host | None
     prefix: str
     """Where a gateway mounts it: `/NAME`, to which REST and socket paths are added."""
+    control: Control
+    """How requests on its sockets are answered."""
+    topics: tuple[Topic, ...] = ()
 
 
 class Product(msgspec.Struct, frozen=True):
@@ -155,6 +181,15 @@ class Product(msgspec.Struct, frozen=True):
     calls: tuple[Call, ...]
     streams: tuple[StreamPage, ...]
     dialect: Dialect
+    closes: tuple[CloseRow, ...] = ()
+    public: tuple[PublicCall, ...] = ()
+    """Calls without a key that clients make first; the gateway answers them with the least that suffices."""
+    quiet: tuple[Socket, ...] = ()
+    """Sockets for market data: they open, and nothing comes."""
+    elsewhere: tuple[FailureRow, ...] = ()
+    """Failures that no call of these meets: what other paths are answered."""
+    when_signed: tuple[FailureRow, ...] = ()
+    """Failures that its calls meet where the gateway is told to demand signatures, and not otherwise."""
 
     def call(self, kind: OperationKind) -> Call:
         """The call of a kind."""
@@ -166,6 +201,8 @@ def describe(dialect: Dialect) -> Product:
     space = dialect.key_space
     letters = (space.alphabet * space.length)[:: max(1, len(space.alphabet) // 3 * 2 + 1)]
     sample_key = letters[: space.length].ljust(space.length, space.alphabet[0])
+    calls = tuple(_call(dialect, each, sample_key) for each in dialect.operations if not each.alias)
+    met = {row.kind for call in calls for row in call.failures}
     return Product(
         dialect.name,
         dialect.title,
@@ -173,9 +210,14 @@ def describe(dialect: Dialect) -> Product:
         dialect.documentation,
         space.lifetime_s,
         sample_key,
-        tuple(_call(dialect, each, sample_key) for each in dialect.operations if not each.alias),
+        calls,
         tuple(_stream(dialect, each) for each in dialect.streams),
         dialect,
+        tuple(_close(each) for each in dialect.closes),
+        dialect.public_calls,
+        tuple(_socket(dialect, each) for each in dialect.sockets if not each.stream),
+        tuple(_failure(dialect, row) for row in dialect.failures if row.kind not in met | _SIGNED),
+        tuple(_failure(dialect, row) for row in dialect.failures if row.kind in _SIGNED - met),
     )
 
 
@@ -194,6 +236,11 @@ def _call(dialect: Dialect, operation: Operation, sample_key: str) -> Call:
         tuple(_answers(operation)),
         tuple(_failure(dialect, row) for row in dialect.failures if _can_meet(dialect, operation, row.kind)),
         call_removed_by(dialect, operation),
+        tuple(
+            f"{each.method} {each.path}"
+            for each in dialect.operations
+            if each.alias and each.kind == operation.kind
+        ),
     )
 
 
@@ -279,6 +326,11 @@ def _stream(dialect: Dialect, stream: Stream) -> StreamPage:
         tuple(each for each in dialect.notices if stream.name in each.streams),
         named or next((each for each in dialect.hosts if not each.stream), None),
         f"/{stream.name}",
+        max(
+            (row for row in dialect.controls if row.stream in {stream.name, ""}),
+            key=lambda row: row.stream,
+        ),
+        stream.topics,
     )
 
 
@@ -296,4 +348,11 @@ def _socket(dialect: Dialect, socket: SocketPath) -> Socket:
         socket.control,
         "subscribe" if binds == "subscribe" else "address",
         path_removed_by(dialect, socket),
+        socket.names_parameters,
+        socket.events_parameter,
+        not socket.root,
     )
+
+
+def _close(row: Close) -> CloseRow:
+    return CloseRow(row.kind, row.code, row.reason, *CLOSES[row.kind])

@@ -1,8 +1,8 @@
-"""What each failure of the closed vocabulary means to who meets it, and what to do about it."""
+"""What each name of the dialects' closed vocabulary means to who meets it, and what to do about it."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
-from listenkey.dialect.model import FailureKind
+from listenkey.dialect.model import CloseKind, ControlErrorKind, FailureKind
 
 FAILURES: Final[dict[FailureKind, tuple[str, str]]] = {
     "api_key_missing": ("No API key came in the header, or an empty one.", "Send the API key in its header."),
@@ -60,3 +60,133 @@ FAILURES: Final[dict[FailureKind, tuple[str, str]]] = {
     "request_malformed": ("The request cannot be read.", "Encode the parameters as a query or a form."),
     "internal": ("The fault is on the server's side.", "Try again in a moment, with growing pauses."),
 }
+
+CLOSES: Final[dict[CloseKind, tuple[str, str]]] = {
+    "bad_key": (
+        "A key that the socket was opened with, or subscribed to, does not live.",
+        "Create a listen key and connect with it.",
+    ),
+    "slow": (
+        "More came than was taken, and the queue of this socket is full.",
+        "Read faster, or move slow work off the reading loop. Connect again: what was not taken is sent.",
+    ),
+    "pong_timeout": ("The heartbeat went unanswered for too long.", "Answer it, and connect again."),
+    "too_many_requests": (
+        "The socket sent more messages a second than it may.",
+        "Put several names into one request, and connect again.",
+    ),
+    "too_big": ("A message of the client's is too long.", "Send shorter messages."),
+    "protocol": (
+        "The client broke the WebSocket protocol.",
+        "Use a library that keeps to RFC 6455, and look what stands between.",
+    ),
+    "shutdown": ("The server goes down.", "Connect again, with growing pauses."),
+    "revoked": (
+        "The API key or the account that the key belongs to was taken away.",
+        "Ask for another API key; connecting again does not help.",
+    ),
+    "no_key": (
+        "The socket was open for a while and named no listen key.",
+        "Name the key in the address, or subscribe to it at once.",
+    ),
+    "not_text": ("A message in binary where text is wanted.", "Send text frames."),
+}
+
+CONTROL_ERRORS: Final[dict[ControlErrorKind, str]] = {
+    "not_json": "The message is no JSON.",
+    "method_missing": "The request has no `method`.",
+    "method_unknown": "There is no such `method`.",
+    "id_wrong": "The `id` is neither a whole number, nor null, nor a text of up to 36 characters.",
+    "too_many_parameters": "There are more `params` than the method takes.",
+    "property_unknown": "There is no such property; `combined` is the only one.",
+    "property_not_text": "The name of the property is no text.",
+    "value_not_boolean": "The value of the property is neither true nor false.",
+    "topic_unknown": "There is no such `dataType`.",
+    "topic_limit": "The socket has as many subscriptions as it may.",
+    "request_wrong": "A field lacks or has a value of another type.",
+}
+
+NOTICES: Final = {
+    "expired": "its time is up",
+    "closed": "it is closed",
+    "revoked": "its API key is taken away",
+}
+
+ISSUES: Final = {
+    "same_extended": "A create while a key lives gives the same key and extends it.",
+    "new_coexists": "Each create gives a key of its own; those before it live on.",
+    "new_replaces": "A create gives another key and ends the one before.",
+    "new_evicts_oldest": "Each create gives a key of its own; when there are too many, the oldest ends.",
+    "refuse_over": "Each create gives a key of its own, up to a number; then it is refused.",
+}
+
+SIGNATURES: Final = {
+    "ignored": "The API key is enough. A signature that is sent is not looked at.",
+    "if_sent": "The API key is enough. A signature that is sent has to be right.",
+    "required": "The call has to be signed.",
+}
+
+PAYLOADS: Final = {
+    "query_then_body": (
+        "HMAC-SHA256, keyed with the API secret, in hexadecimal: of the query string as it is sent and the "
+        "body as it is sent, one after the other with nothing between, without the signature itself."
+    ),
+    "as_sent_or_sorted": (
+        "HMAC-SHA256, keyed with the API secret, in hexadecimal: of the parameters as they are sent, or "
+        "sorted by name and not percent-encoded, without the signature itself."
+    ),
+}
+
+
+class Request(NamedTuple):
+    """A message that a client may send on a socket."""
+
+    name: str
+    sample: str
+    meaning: str
+
+
+REQUESTS: Final[dict[str, tuple[Request, ...]]] = {
+    "method": (
+        Request(
+            "SUBSCRIBE",
+            '{"method":"SUBSCRIBE","params":["$listen_key"],"id":1}',
+            "Begin to receive the events of one or more listen keys.",
+        ),
+        Request(
+            "UNSUBSCRIBE",
+            '{"method":"UNSUBSCRIBE","params":["$listen_key"],"id":2}',
+            "Receive them no more; the key lives on.",
+        ),
+        Request(
+            "LIST_SUBSCRIPTIONS", '{"method":"LIST_SUBSCRIPTIONS","id":3}', "Which names the socket has."
+        ),
+        Request(
+            "SET_PROPERTY",
+            '{"method":"SET_PROPERTY","params":["combined",true],"id":4}',
+            "Whether events come wrapped, from now on.",
+        ),
+        Request(
+            "GET_PROPERTY",
+            '{"method":"GET_PROPERTY","params":["combined"],"id":5}',
+            "Whether events come wrapped.",
+        ),
+    ),
+    "topics": (
+        Request(
+            "sub",
+            '{"id":"1","reqType":"sub","dataType":"$topic"}',
+            "Begin to receive a topic; no event comes before.",
+        ),
+        Request("unsub", '{"id":"2","reqType":"unsub","dataType":"$topic"}', "Receive it no more."),
+    ),
+    "acks": (
+        Request(
+            "sub",
+            '{"id":"1","reqType":"sub","dataType":"$topic"}',
+            "Not needed: account events come by themselves. Acknowledged, and nothing hangs on it.",
+        ),
+    ),
+    "none": (),
+}
+"""What can be asked on a socket, by the `control` of its path."""
