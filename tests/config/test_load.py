@@ -135,21 +135,26 @@ def test_a_bad_variable_is_named(variable, text, line):
     assert problems(None, {variable: text}) == [f"{variable}: {line}; see `listenkey config doc`"]
 
 
-@pytest.mark.parametrize("text,path,allowed", [('era = "2026-01-01"', "era", "all")])
-def test_what_is_not_there_yet_is_refused_and_said(file, text, path, allowed):
-    """A promise that this version does not keep must not be taken silently."""
-    (line,) = problems(file(text))
-    assert f"{path}: is " in line
-    assert f'must be "{allowed}"; ' in line
-    assert "not there yet" in line
+@pytest.mark.parametrize("era", ["2026", "today", "2026-1-1", "2026-02-30", "20260220", ""])
+@pytest.mark.parametrize("table", ["", "[dialect.binance-spot]\n"])
+def test_an_era_is_all_or_a_day(file, era, table):
+    """What is neither is refused with the way to write it, before a bot is tried against the wrong year."""
+    (line,) = problems(file(f'{table}era = "{era}"'))
+    name = "dialect.binance-spot.era" if table else "era"
+    assert line.endswith(f'{name}: is "{era}", must be "all" or a day; write a day as 2026-02-20')
+
+
+def test_a_day_is_an_era(file):
+    """The day that everybody asks for, with one venue left as it was."""
+    assert problems(file('era = "2026-02-20"\n[dialect.binance-spot]\nera = "all"')) == []
 
 
 def test_all_problems_are_found_at_once_and_the_error_counts_them(file):
     """`config check` lists every problem; `serve` says the first and where to see the others."""
     path = file('loglevel = "x"\nlimits = 3\n[http]\nhead_seconds = 0')
-    assert len(problems(path, {"LISTENKEY_ERA": "x"})) == 4
+    assert len(problems(path, {"LISTENKEY_LOG_LEVEL": "x"})) == 4
     with pytest.raises(ConfigError, match=r"\(3 more: `listenkey config check` lists them\)"):
-        load(path, {"LISTENKEY_ERA": "x"})
+        load(path, {"LISTENKEY_LOG_LEVEL": "x"})
 
 
 def test_a_variable_that_is_no_setting_is_a_warning_with_the_near_miss():

@@ -1,5 +1,6 @@
 from dataclasses import dataclass
 
+import msgspec
 import pytest
 
 from listenkey.base.clock import MILLISECOND, MINUTE, SECOND
@@ -133,6 +134,14 @@ class TestNames:
         socket = session(PUBLIC)
         assert socket.open([]) == []
         assert socket.subscribe(ID, ("no key at all",)) == [Acknowledge(ID)]
+
+    def test_a_key_on_a_path_that_lost_its_product_is_silent(self):
+        """Where the venue carries no user data any more, a live key opens a socket on which nothing comes."""
+        past = Candidate(USDM.dialect, msgspec.structs.replace(USDM.path, stream=""))
+        session = Session([SPOT, past], Policy(), START)
+        assert session.open([Wanted("K")], lambda name: Live(USDM.dialect)) == []
+        assert not session.awaits_key
+        assert session.speaks_for is past
 
     def test_the_same_name_twice_is_bound_once(self):
         """Each event comes at most once for a key, however often it was subscribed."""

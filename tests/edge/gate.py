@@ -13,9 +13,9 @@ import httpx
 import websockets
 
 from listenkey.app.delivery import configured_close, configured_delivery
+from listenkey.app.dialects import configured_dialects
 from listenkey.base.clock import SECOND
 from listenkey.config import Admin, Settings
-from listenkey.dialect.registry import load_dialects
 from listenkey.edge.listeners import Listeners
 from listenkey.service.gateway import Gateway, GatewayOptions
 from listenkey.service.vault import Vault
@@ -23,7 +23,6 @@ from listenkey.store.sqlite import open_sqlite
 from listenkey.testing import VirtualClock
 from listenkey.wire.routes import build_routes
 
-DIALECTS = load_dialects()
 WAIT = 5.0  # seconds until a test that waits for something has failed
 USDM, SPOT, BINGX = "/fapi/v1/listenKey", "/api/v3/userDataStream", "/openApi/user/auth/userDataStream"
 
@@ -42,6 +41,7 @@ class Gate:
                 **settings,
             }
         )
+        self.dialects = configured_dialects(self.settings)
         self.token = secrets.token_urlsafe(16)
         self._exit = contextlib.AsyncExitStack()
 
@@ -51,13 +51,14 @@ class Gate:
             limits="off",
             max_event_bytes=self.settings.http.event_bytes,
             delivery=configured_delivery(self.settings),
-            close=configured_close(self.settings, DIALECTS),
+            close=configured_close(self.settings, self.dialects),
         )
-        self.gateway = Gateway(store, self.clock, Vault(b"a master secret to test with"), DIALECTS, options)
+        vault = Vault(b"a master secret to test with")
+        self.gateway = Gateway(store, self.clock, vault, self.dialects, options)
         await self.gateway.start()
         self._exit.push_async_callback(self.gateway.stop)
         await self.gateway.tokens.keep("admin", self.token)
-        routes = build_routes(DIALECTS, self.settings.hosts())
+        routes = build_routes(self.dialects, self.settings.hosts())
         self.listeners = Listeners(self.settings, self.gateway, routes, clock=self.clock)
         await self.listeners.start()
         self._exit.push_async_callback(self.listeners.drain, 2.0)

@@ -7,6 +7,7 @@ import msgspec
 
 from listenkey.base.errors import ConfigError
 from listenkey.config import DialectSettings, Settings
+from listenkey.dialect.era import on_day
 from listenkey.dialect.model import Dialect
 from listenkey.dialect.registry import load_dialects
 
@@ -28,7 +29,12 @@ def configured_dialects(settings: Settings) -> dict[str, Dialect]:
                 "`listenkey dialect list` shows the names",
             )
     _check_streams(settings, streams)
-    return dialects
+    own_eras = {name: own.era for name, own in settings.dialect.items()}
+    return {name: _as_of(dialect, own_eras.get(name) or settings.era) for name, dialect in dialects.items()}
+
+
+def _as_of(dialect: Dialect, era: str) -> Dialect:
+    return dialect if era == "all" else on_day(dialect, era)
 
 
 def _check_streams(settings: Settings, streams: Mapping[str, str]) -> None:
@@ -79,6 +85,11 @@ def _adjust(dialect: Dialect, own: DialectSettings) -> Dialect:
 
 
 def _adjust_stream(dialect: Dialect, name: str, own: DialectSettings) -> Dialect:
+    if own != DialectSettings(hosts=own.hosts, root=own.root):
+        raise ConfigError(
+            f"[dialect.{name}]: a stream has `hosts` and `root` alone",
+            f"set the rest in [dialect.{dialect.name}]",
+        )
     if own.root is None:
         return dialect
     sockets = tuple(

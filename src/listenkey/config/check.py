@@ -1,6 +1,7 @@
 """What must hold between settings, beyond each one's own type."""
 
 from collections.abc import Iterator, Mapping
+from datetime import date
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -23,6 +24,7 @@ def problems_of(settings: Settings, origins: Mapping[str, str]) -> Iterator[Prob
         _store,
         _proxies,
         _secrets,
+        _eras,
         _hosts,
         _streams,
         _lifetimes,
@@ -101,6 +103,20 @@ def _secrets(settings: Settings) -> Iterator[Problem]:
         yield Problem("master_secret_file", "is set beside master_secret", "set one of them")
     if settings.master_secret_file:
         yield from _readable("master_secret_file", settings.master_secret_file)
+
+
+def _eras(settings: Settings) -> Iterator[Problem]:
+    named = {f"dialect.{name}.era": own.era for name, own in settings.dialect.items()}
+    for where, era in {"era": settings.era, **named}.items():
+        if era not in {"all", None} and not _is_day(str(era)):
+            yield Problem(where, f'is "{era}", must be "all" or a day', "write a day as 2026-02-20")
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def _hosts(settings: Settings) -> Iterator[Problem]:

@@ -13,7 +13,7 @@ class UnfitError(ValueError):
     """The value does not fit; the message says what it should be. Never repeats a secret."""
 
     def __init__(self, field: Field, value: object) -> None:
-        self.remedy = field.only or "see `listenkey config doc`"
+        self.remedy = "see `listenkey config doc`"
         super().__init__(f"is {_shown(field, value)}, must be {describe(field)}")
 
 

@@ -45,9 +45,8 @@ def _section(section: Section) -> Iterator[str]:
 def _field(field: Field) -> str:
     default = "unset" if field.default is None else f"`{toml_value(field.default)}`"
     secret = " Secret: never shown or logged." if field.secret else ""
-    only = f" (Nothing else yet: {field.only}.)" if field.only else ""
     return (
-        f"### `{field.name}`\n\n{field.meaning}{only}{secret}\n\n"
+        f"### `{field.name}`\n\n{field.meaning}{secret}\n\n"
         f"- value: {_code_choices(field)}\n- default: {default}\n- environment: `{field.variable}`\n"
     )
 

@@ -30,7 +30,6 @@ class Field(msgspec.Struct, frozen=True):
     default: object
     meaning: str
     secret: bool
-    only: str
 
     @property
     def name(self) -> str:
@@ -94,7 +93,7 @@ def _sections(struct: type[msgspec.Struct], path: tuple[str, ...]) -> Iterator[S
 def _field(path: tuple[str, ...], declared: Any, default: object) -> Field:
     meta = next(part for part in get_args(declared) if isinstance(part, msgspec.Meta))
     extra = meta.extra or {}
-    return Field(path, declared, default, str(meta.description), bool(extra["secret"]), str(extra["only"]))
+    return Field(path, declared, default, str(meta.description), bool(extra["secret"]))
 
 
 def _default(info: msgspec.structs.FieldInfo) -> object:

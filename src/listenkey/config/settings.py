@@ -11,9 +11,9 @@ import msgspec
 from listenkey.config.listener import Listener, parse_listener
 
 
-def says(meaning: str, *, secret: bool = False, only: str = "", **bounds: Any) -> msgspec.Meta:
-    """What a setting means. `only` is told to whoever sets what this version does not do yet."""
-    return msgspec.Meta(description=meaning, extra={"secret": secret, "only": only}, **bounds)
+def says(meaning: str, *, secret: bool = False, **bounds: Any) -> msgspec.Meta:
+    """What a setting means."""
+    return msgspec.Meta(description=meaning, extra={"secret": secret}, **bounds)
 
 
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -164,6 +164,7 @@ class DialectSettings(_Section, frozen=True):
     lifetime_seconds: Annotated[
         int | None, says("Life of a listen key from its last extension. Unset, the dialect says.")
     ] = None
+    era: Annotated[str | None, says("As `era`, for this dialect.")] = None
 
 
 class Settings(_Section, frozen=True):
@@ -192,10 +193,10 @@ class Settings(_Section, frozen=True):
         says("Rate limits: per account and API key, exactly as the venue's, or none."),
     ] = "account"
     era: Annotated[
-        Literal["all"],
+        str,
         says(
-            "Which answers of the venues' history are given: every call that was ever served works.",
-            only="dates are not there yet",
+            "`all`: every call and WebSocket path that the venues ever had works. A day (`2026-02-20`): what "
+            "a venue had removed by then answers as the venue does since."
         ),
     ] = "all"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], says("Least grave log line.")] = "info"

@@ -251,23 +251,22 @@ class Session:
             if not self._carries_data or self._is_market(item.name):
                 self._names[item.name] = None
                 continue
-            bound = self._bind(item, resolve)
-            self._names[item.name] = bound.candidate if bound else None
-            if bound:
-                actions.append(bound)
-            elif self._policy.bad_key == "reject":
-                bad = True
+            live = resolve(item.name)
+            candidate = self._meant_by(live)
+            self._names[item.name] = candidate if candidate and candidate.stream else None
+            if candidate is None or live is None:
+                bad = bad or self._policy.bad_key == "reject"
+                continue
+            self._activate(candidate)
+            if candidate.stream:
+                actions.append(Bind(item.name, live, candidate, item.events))
         return actions, bad
 
-    def _bind(self, item: Wanted, resolve: Resolve) -> Bind | None:
-        live = resolve(item.name)
-        if live is None:
-            return None
-        for candidate in self._candidates:
-            if candidate.stream and candidate.dialect.name == live.dialect.name:
-                self._activate(candidate)
-                return Bind(item.name, live, candidate, item.events)
-        return None
+    def _meant_by(self, live: Live | None) -> Candidate | None:
+        """Whose path this is for a live key: its product's that carries the stream, or else one that carries
+        none any more, on which the key is good and silent."""
+        own = [each for each in self._candidates if live and each.dialect.name == live.dialect.name]
+        return max(own, key=lambda each: bool(each.stream), default=None)
 
     def _activate(self, candidate: Candidate) -> None:
         if not self._ever_bound:
