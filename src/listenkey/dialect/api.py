@@ -106,8 +106,7 @@ class WebSocketApi(_Part, frozen=True, kw_only=True):
 
 
 class TokenCall(_Part, frozen=True, kw_only=True):
-    """The REST call that makes a listen token: a short-lived string that subscribes to a stream on a WebSocket
-    API."""
+    """The REST call that makes a listen token: a string that subscribes to a stream on a WebSocket API."""
 
     method: str
     path: str

@@ -9,6 +9,7 @@ import msgspec
 
 from listenkey.dialect.model import Auth
 from listenkey.wire.messages import Request
+from listenkey.wire.signed import payload_by_name
 
 _read_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _read_value = msgspec.json.Decoder(str | int | float | bool | None).decode
@@ -57,9 +58,8 @@ def payloads(auth: Auth, request: Request, parameters: dict[str, str]) -> tuple[
     as_sent = _without(request.query, marker) + _without(body, marker)
     if auth.signature_payload == "query_then_body":
         return (as_sent,)
-    pairs = sorted(pair for pair in parameters.items() if pair[0] != auth.signature_parameter)
-    by_name = "&".join(f"{name}={value}" for name, value in pairs).encode("utf-8", "replace")
-    return tuple(dict.fromkeys((as_sent, _decode(as_sent).encode("utf-8", "replace"), by_name)))
+    decoded = _decode(as_sent).encode("utf-8", "replace")
+    return tuple(dict.fromkeys((as_sent, decoded, payload_by_name(auth, parameters))))
 
 
 def _decode(piece: bytes) -> str:

@@ -2,14 +2,15 @@
 
 import re
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final
 
-from listenkey.base.clock import MILLISECOND, Micros, to_millis
-from listenkey.dialect.model import Auth, Dialect, FailureKind, Operation, PublicCall
+from listenkey.base.clock import Micros, to_millis
+from listenkey.dialect.model import Dialect, FailureKind, Operation, PublicCall
 from listenkey.dialect.template import fill_json, fill_text
 from listenkey.wire.messages import Arguments, Fault, NoContent, Reply, Request, Signed
 from listenkey.wire.parameters import payloads, read_parameters
 from listenkey.wire.signature import check_signature
+from listenkey.wire.signed import SignaturePolicy, read_signed
 
 __all__ = [
     "Arguments",
@@ -28,13 +29,7 @@ __all__ = [
     "render_success",
 ]
 
-SignaturePolicy = Literal["ignored", "if_sent", "required"]
-
 _JSON: Final = (b"Content-Type", b"application/json")
-_DIGITS: Final = re.compile(r"[0-9]{1,19}\Z", re.ASCII)
-_WINDOW: Final = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,3}))?\Z", re.ASCII)
-_MICROSECONDS_FROM: Final = 10**14
-"""Timestamps from here on are microseconds: as milliseconds they would be in the year 5138."""
 
 
 # Requests -------------------------------------------------------------------------------------------
@@ -66,7 +61,8 @@ def read_arguments(
         return listen_key
     signed = None
     if signature != "ignored":
-        proof = _read_signed(dialect.auth, request, parameters, signature, now)
+        auth = dialect.auth
+        proof = read_signed(auth, parameters, lambda: payloads(auth, request, parameters), signature, now)
         if isinstance(proof, Fault):
             return proof
         signed = proof
@@ -107,51 +103,6 @@ def _read_listen_key(
     if not _pattern(legal).fullmatch(key):
         return Fault("parameter_illegal", {"parameter": name, "legal": legal})
     return key
-
-
-def _read_signed(
-    auth: Auth, request: Request, parameters: dict[str, str], policy: SignaturePolicy, now: Micros
-) -> Signed | Fault | None:
-    offered = parameters.get(auth.signature_parameter, "")
-    sent_at = parameters.get(auth.timestamp_parameter, "")
-    if policy == "if_sent" and not offered and not sent_at:
-        return None
-    if not sent_at:
-        return Fault("timestamp_missing", {"parameter": auth.timestamp_parameter})
-    if not offered and policy == "required":
-        return Fault("signature_missing", {"parameter": auth.signature_parameter})
-    window = _read_window(auth, parameters.get(auth.recv_window_parameter, ""))
-    if isinstance(window, Fault):
-        return window
-    timestamp = _read_timestamp(auth, sent_at, window, now)
-    if isinstance(timestamp, Fault):
-        return timestamp
-    return Signed(payloads(auth, request, parameters), offered, timestamp, window) if offered else None
-
-
-def _read_window(auth: Auth, text: str) -> Micros | Fault:
-    """The receive window; empty and 0 stand for the default."""
-    match = _WINDOW.match(text or "0")
-    window = 0 if match is None else int(match[1]) * MILLISECOND + int((match[2] or "0").ljust(3, "0"))
-    if match is None or window > auth.recv_window_max_ms * MILLISECOND:
-        return Fault(
-            "recv_window_wrong", {"parameter": auth.recv_window_parameter, "limit": auth.recv_window_max_ms}
-        )
-    return window or auth.recv_window_ms * MILLISECOND
-
-
-def _read_timestamp(auth: Auth, text: str, window: Micros, now: Micros) -> Micros | Fault:
-    fields: dict[str, object] = {"parameter": auth.timestamp_parameter}
-    if not _DIGITS.match(text):
-        return Fault("timestamp_malformed", fields)
-    number = int(text)
-    in_micros = auth.timestamp_unit == "ms_or_us" and number >= _MICROSECONDS_FROM
-    timestamp = number if in_micros else number * MILLISECOND
-    if timestamp >= now + auth.early_ms * MILLISECOND:
-        return Fault("timestamp_early", fields)
-    if now - timestamp > window:
-        return Fault("timestamp_late", fields)
-    return timestamp
 
 
 @lru_cache(maxsize=256)
