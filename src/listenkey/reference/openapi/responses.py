@@ -1,4 +1,4 @@
-"""Answers by status: schemas, examples, headers. Statuses are shared by failures, and by what is no failure."""
+"""Answers by status: schemas, examples, headers. Statuses are shared by failures, and by what is none."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
