@@ -63,6 +63,7 @@ class Parameter(msgspec.Struct, frozen=True):
     required: bool
     meaning: str
     sample: str
+    role: Literal["listen_key", "scope", "timestamp", "window", "signature"]
     aliases: tuple[str, ...] = ()
 
 
@@ -251,22 +252,28 @@ def _parameters(dialect: Dialect, operation: Operation, sample_key: str) -> Iter
             operation.missing_key == "failure",
             "The listen key.",
             sample_key,
+            "listen_key",
             operation.key_aliases,
         )
     if operation.scope_parameter:
         yield Parameter(
-            operation.scope_parameter, True, "The trading pair of the isolated account.", SAMPLE_SYMBOL
+            operation.scope_parameter,
+            True,
+            "The trading pair of the isolated account.",
+            SAMPLE_SYMBOL,
+            "scope",
         )
     if dialect.auth.signature == "ignored":
         return
     must, auth = dialect.auth.signature == "required", dialect.auth
-    yield Parameter(auth.timestamp_parameter, must, "Now, in milliseconds since 1970 UTC.", "1700000000000")
+    moment = "Now, in milliseconds since 1970 UTC."
+    yield Parameter(auth.timestamp_parameter, must, moment, "1700000000000", "timestamp")
     window = (
         f"How old the request may be when it arrives, in milliseconds; {auth.recv_window_ms} if not sent."
     )
-    yield Parameter(auth.recv_window_parameter, False, window, str(auth.recv_window_ms))
+    yield Parameter(auth.recv_window_parameter, False, window, str(auth.recv_window_ms), "window")
     how = "HMAC-SHA256 of the parameters as sent, keyed with the API secret, in hexadecimal; the last one."
-    yield Parameter(auth.signature_parameter, must, how, "0" * 64)
+    yield Parameter(auth.signature_parameter, must, how, "0" * 64, "signature")
 
 
 def _answers(operation: Operation) -> Iterator[Answer]:

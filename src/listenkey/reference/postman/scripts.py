@@ -1,0 +1,109 @@
+"""The JavaScript of a collection: signing before a request, tests after it. Postman and newman run both."""
+
+import json
+import re
+from itertools import groupby
+from typing import Any, Final
+
+from listenkey.dialect.model import Auth, KeySpace
+from listenkey.dialect.template import fill_json
+from listenkey.reference.describe import Answer, FailureRow
+
+KEY: Final = "listenKey"
+_HEXADECIMAL: Final = "toString(crypto.enc.Hex)"
+_MARK: Final = "the listen key"
+
+
+def event(when: str, lines: list[str]) -> dict[str, Any]:
+    """A script of an item or of the whole collection; `when` is `prerequest` or `test`."""
+    return {"listen": when, "script": {"type": "text/javascript", "exec": lines}}
+
+
+def signing(auth: Auth) -> list[str]:
+    """Sets `timestamp`, and `signature` over the query as it is sent, for requests that name them."""
+    names = {"timestamp": auth.timestamp_parameter, "signature": auth.signature_parameter}
+    return [
+        'const crypto = require("crypto-js");',
+        f'pm.variables.set("{names["timestamp"]}", String(Date.now()));',
+        "const payload = pm.request.url.query.all()",
+        f'    .filter((each) => !each.disabled && each.key !== "{names["signature"]}")',
+        "    .map((each) => `${each.key}=${pm.variables.replaceIn(each.value)}`)",
+        '    .join("&");',
+        'const secret = pm.variables.get("apiSecret");',
+        f'pm.variables.set("{names["signature"]}", crypto.HmacSHA256(payload, secret).{_HEXADECIMAL});',
+    ]
+
+
+def done(answer: Answer, space: KeySpace, *, keeps: bool) -> list[str]:
+    """Tests of an answer that is no failure; with `keeps`, its listen key is the one to use from now on."""
+    if not answer.body:
+        return [
+            *_status(answer.status),
+            *_test("there is no body", ['pm.expect(pm.response.text()).to.eql("");']),
+        ]
+    members = json.loads(fill_json(answer.body, _marks()))
+    return [*_status(answer.status), *_test("the answer has its shape", _shape(members, space, keeps=keeps))]
+
+
+def refused(failure: FailureRow) -> list[str]:
+    """Tests of a failure: the venue's own status, code and text."""
+    if not failure.body:
+        return [
+            *_status(failure.status),
+            *_test("there is no body", ['pm.expect(pm.response.text()).to.eql("");']),
+        ]
+    if failure.code is None:
+        return _status(failure.status)
+    lines = [
+        "const answer = pm.response.json();",
+        f"pm.expect(answer.code).to.eql({failure.code});",
+        'pm.expect(answer.msg).to.be.a("string").that.is.not.empty;',
+    ]
+    return [*_status(failure.status), *_test(f"the code is {failure.code}", lines)]
+
+
+def forget() -> list[str]:
+    """The key is over; nothing may use it by mistake."""
+    return [f'pm.collectionVariables.set("{KEY}", "");']
+
+
+def key_pattern(space: KeySpace) -> str:
+    """A regular expression, without slashes, that a listen key matches as a whole."""
+    codes = sorted({ord(character) for character in space.alphabet})
+    runs = [[code for _, code in run] for _, run in groupby(enumerate(codes), lambda pair: pair[1] - pair[0])]
+    spans = [
+        re.escape(chr(run[0])) if len(run) == 1 else f"{re.escape(chr(run[0]))}-{re.escape(chr(run[-1]))}"
+        for run in runs
+    ]
+    return f"^[{''.join(spans)}]{{{space.length}}}$"
+
+
+def _shape(members: dict[str, object], space: KeySpace, *, keeps: bool) -> list[str]:
+    lines = ["const answer = pm.response.json();"]
+    if not members:
+        return [*lines, "pm.expect(answer).to.eql({});"]
+    lines.append(f"pm.expect(answer).to.have.all.keys({', '.join(map(json.dumps, members))});")
+    for name, value in members.items():
+        if value == _MARK:
+            lines.append(f"pm.expect(answer.{name}).to.match(/{key_pattern(space)}/);")
+            lines.append(
+                f'pm.collectionVariables.set("{KEY}", answer.{name});'
+                if keeps
+                else f'pm.expect(answer.{name}).to.eql(pm.collectionVariables.get("{KEY}"));'
+            )
+        else:
+            kind = "number" if isinstance(value, int) else "string"
+            lines.append(f'pm.expect(answer.{name}).to.be.a("{kind}");')
+    return lines
+
+
+def _marks() -> dict[str, object]:
+    return {"listen_key": _MARK, "expires_at_ms": 0, "now_ms": 0}
+
+
+def _status(status: int) -> list[str]:
+    return _test(f"the status is {status}", [f"pm.response.to.have.status({status});"])
+
+
+def _test(title: str, lines: list[str]) -> list[str]:
+    return [f'pm.test("{title}", () => {{', *(f"    {line}" for line in lines), "});"]
