@@ -217,7 +217,7 @@ def test_following_a_journal_brings_what_is_published_next(run, account, gateway
         gateway.publish(account, STREAM, [{"n": 2}])
         assert json.loads(process.stdout.readline())["event"] == {"n": 2}
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=10)
+        _, err = process.communicate(timeout=60)
         assert (process.returncode, err.strip()) == (130, "")
     finally:
         process.kill()

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-PATIENCE = 30.0  # seconds for one order; a cold start of a large client on a busy machine takes several
+PATIENCE = 90.0  # seconds for one order; a cold start of a large client on a busy machine takes many
 
 # The caller's own proxies, authorities and gateways have no say between the client and loopback.
 _OWN = re.compile(r"proxy|^LISTENKEY_|^SSL_CERT|_CA_BUNDLE$|^NODE_EXTRA_CA", re.IGNORECASE)

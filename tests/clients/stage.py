@@ -14,7 +14,7 @@ import pytest
 from tests.clients import page
 from tests.clients.cast import Client
 from tests.clients.events import Event, round_of
-from tests.clients.play import Play
+from tests.clients.play import PATIENCE, Play
 from tests.support.gateway import Gateway
 
 INSTALLED = Path(__file__).parents[2] / ".venv-clients"
@@ -45,7 +45,7 @@ class Bot:
 
     def await_subscription(self, stream: str, sockets: int = 1) -> None:
         """Wait until so many sockets of the account are subscribed."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             if self._subscriptions()[self.name, stream] >= sockets:
                 return

@@ -59,7 +59,7 @@ class TestBytes:
             )
         )
         assert list(found.fills) == [1, 2, 3]
-        assert list(found.proofs) == [Proof(2, 1.2, 1.5)]
+        assert list(found.proofs) == [Proof(2, 1.0, 1.5)]
         assert (found.opened, found.ended) == (1.0, 99.0)
 
     @pytest.mark.parametrize("answer", [pong(b"18"), pong(b""), pong(b"17")[:-1]])
@@ -78,7 +78,22 @@ class TestBytes:
             (2.1, "down", ping(b"")),
             (2.2, "up", pong(b"")),
         )
-        assert list(heard(passed).proofs) == [Proof(7, 1.1, 2.2)]
+        assert list(heard(passed).proofs) == [Proof(7, 1.0, 2.2)]
+
+    def test_the_next_question_says_by_when_an_answer_was_taken(self) -> None:
+        """And is asked no sooner than that answer, nor a second after the question before."""
+        passed = wire(
+            (1.0, "up", HEAD),
+            (1.1, "down", REPLY + fill(1) + ping(b"1")),
+            (1.2, "up", pong(b"1")),
+            (2.5, "down", fill(2) + ping(b"2")),
+            (3.9, "up", pong(b"2")),
+            (4.0, "down", ping(b"3")),
+            (4.1, "up", pong(b"3")),
+        )
+        inf = float("inf")
+        expected = [Proof(1, 1.0, 1.2, 2.5), Proof(2, 2.0, 3.9, 4.0), Proof(2, 3.9, 4.1, inf)]
+        assert list(heard(passed).proofs) == expected
 
     def test_a_stream_is_bound_by_a_whole_handshake(self) -> None:
         """And where the client asks on the socket, by a whole request."""
@@ -90,8 +105,8 @@ class TestBytes:
 
 
 def told(opened: float, ended: float, *proofs: tuple[int, float, float]) -> Heard:
-    """A connection with these receipts."""
-    return Heard(opened, ended, [], [Proof(*each) for each in proofs])
+    """A connection with these receipts, each taken as soon as it came."""
+    return Heard(opened, ended, [], [Proof(*each, taken=each[-1]) for each in proofs])
 
 
 PUBLISHED = {number: Published(number / 100, number / 100) for number in range(1, 2001)}
@@ -116,6 +131,14 @@ class TestBounds:
         assert SETTLED.had(20.0, 1) == Had(confirmed=900, settled=600)
         assert SETTLED.had(8.0, 1) == Had(confirmed=600, settled=300)
         assert SETTLED.had(3.2, 1) == Had()
+
+    def test_a_slow_gateway_is_given_the_time_that_it_took(self) -> None:
+        """A receipt that it can have taken late is not old yet; nor does it remember each of two at once."""
+        late = [Proof(300, 3.0, 3.01, 6.2), Proof(600, 6.0, 6.21, 6.3), Proof(900, 7.25, 7.3, 9.0)]
+        assert Heard(0.0, 9.0, [], late).had(9.0, 1) == Had(confirmed=900, settled=300)
+        assert Heard(0.0, 9.0, [], [*late[:2], Proof(900, 7.1, 7.3, 9.0)]).had(9.0, 1) == Had(900, 0)
+        late[2] = Proof(900, 7.5, 7.6, 9.0)
+        assert Heard(0.0, 9.0, [], late).had(9.0, 1) == Had(confirmed=900, settled=300)
 
     def test_the_next_begins_no_earlier_than_what_was_not_settled(self) -> None:
         """Neither earlier than the overlap before what was confirmed, in seconds or events."""

@@ -17,16 +17,20 @@ from tests.clients.events import fill, fill_number
 from tests.clients.play import Play
 from tests.clients.stage import Account
 from tests.clients.wires import Overlap, Published, earliest, gapless, heard, was_bound
-from tests.support.fault_proxy import DIRECTIONS, Cut, Direction, FaultProxy
+from tests.support.fault_proxy import DIRECTIONS, Cut, Direction, FaultProxy, Wire
 
 SEED = int(os.environ.get("SEED", random.SystemRandom().randrange(10**6)))
 PATIENCE = 60.0
 MANY = 40
 POSTS = 4
 """Publishes from one cut to the next."""
-RARE, SETTLING = 20, 5.0
-"""One in so many connections lasts so many seconds, several times the overlap of these tests: only what a
-connection had for longer than that is not told again."""
+RARE = 20
+"""One in so many connections lasts until something is settled: only what a connection had for as long as the
+overlap is not told again."""
+UNHURRIED = 0.75
+"""Seconds from fill to fill meanwhile: a quiet stream is not asked for receipts."""
+OVERLAP = Overlap(seconds=1, events=20)
+"""What the gateway of these tests is configured to repeat."""
 
 
 def is_rare(cut: int) -> bool:
@@ -68,10 +72,12 @@ class Trial:
         with httpx.Client(trust_env=False, timeout=PATIENCE) as http:
             for cut in range(self.part.cuts):
                 if is_rare(cut):
-                    self._publish_share(http, cut, SETTLING)
+                    self._publish_until_settled(http, cut)
+                if cut % 2:  # so that half of the connections at least come so far
+                    self._await_bound()
                 order = self._cut(before_rare=is_rare(cut + 1))
                 if not is_rare(cut):
-                    self._publish_share(http, cut, self.part.apart)
+                    self._publish_share(http, cut)
                 self._await(order)
 
     def _cut(self, *, before_rare: bool) -> Future[Cut]:
@@ -81,6 +87,16 @@ class Trial:
             return self.proxy.cut("reset", "down", after=5000, patience=self.part.apart)
         return self.proxy.cut_somewhere(self.part.directions, patience=self.part.apart)
 
+    def _await_bound(self) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not self._is_bound():
+            assert time.monotonic() < deadline, f"{self.told}: never came back\n{self.play.talk}"
+            time.sleep(0.01)
+
+    def _is_bound(self) -> bool:
+        cut = {each.wire for each in self.proxy.cuts}
+        return any(wire.ended is None and wire.number not in cut for wire in self._bound(2))
+
     def _await(self, order: Future[Cut]) -> None:
         try:
             order.result(PATIENCE)
@@ -88,12 +104,26 @@ class Trial:
             last = f"never came back after {self.proxy.cuts[-1:]}"
             raise AssertionError(f"{self.told}: {last}\n{self.play.talk}") from None
 
-    def _publish_share(self, http: httpx.Client, cut: int, seconds: float) -> None:
-        posts = self.part.cuts * POSTS
+    def _share(self, post: int, posts: int = 1) -> range:
+        """The fills of so many publishes."""
+        all_posts = self.part.cuts * POSTS
+        first, last = post * self.fills // all_posts + 1, (post + posts) * self.fills // all_posts
+        return range(first, last + 1)
+
+    def _publish_share(self, http: httpx.Client, cut: int) -> None:
         for post in range(cut * POSTS, (cut + 1) * POSTS):
-            first, last = post * self.fills // posts + 1, (post + 1) * self.fills // posts
-            self._publish(http, range(first, last + 1))
-            time.sleep(seconds / POSTS)
+            self._publish(http, self._share(post))
+            time.sleep(self.part.apart / POSTS)
+
+    def _publish_until_settled(self, http: httpx.Client, cut: int) -> None:
+        """One by one, until the newest connection has something settled; then the rest of them."""
+        share = self._share(cut * POSTS, POSTS)
+        while share and not self._has_settled():
+            self._publish(http, share[:1])
+            share = share[1:]
+            time.sleep(UNHURRIED)
+        if share:
+            self._publish(http, share)
 
     def _publish(self, http: httpx.Client, numbers: Sequence[int]) -> None:
         """Publish by ids, again until it is answered, over however many crashes."""
@@ -128,21 +158,28 @@ class Trial:
             self._read += 1
         return len(set(self.numbers)) >= self.fills
 
+    def _bound(self, newest: int = 0) -> list[Wire]:
+        wires = self.proxy.marked[-newest:]
+        return [wire for wire in wires if was_bound(wire, asks=self.part.asks)]
+
+    def _has_settled(self) -> bool:
+        now = time.monotonic()
+        return any(heard(wire).had(now, OVERLAP.seconds).settled for wire in self._bound(1))
+
     @property
     def told(self) -> str:
         """Which trial it was, for messages."""
         return f"{self.part.client} on {self.part.stream}, SEED={SEED}"
 
-    def check(self, overlap: Overlap, kills: Sequence[float]) -> None:
+    def check(self, kills: Sequence[float]) -> None:
         """Every fill was handled, news in order, and no more was repeated than is said."""
         everything = list(range(1, self.fills + 1))
         assert list(dict.fromkeys(self.numbers)) == everything, self.told
-        wires = [wire for wire in self.proxy.marked if was_bound(wire, asks=self.part.asks)]
-        connections = [heard(wire) for wire in wires]
-        assert len(connections) > self.part.cuts / 2, self.told
+        connections = [heard(wire) for wire in self._bound()]
+        assert len(connections) > self.part.cuts // 2, self.told
         assert {number for each in connections for number in each.fills} == set(everything), self.told
-        bounds = earliest(connections, self.published, overlap, kills)
-        if self.part.cuts >= MANY:  # with few it may be that nothing was settled before the last one opened
+        bounds = earliest(connections, self.published, OVERLAP, kills)
+        if self.part.cuts >= MANY:  # with few none lasts long enough
             assert max(bounds) > 1, f"{self.told}: nothing was ever settled"
         for number, (connection, bound) in enumerate(zip(connections, bounds, strict=True)):
             told = f"{self.told}: connection {number}"

@@ -8,7 +8,7 @@ connection may begin. Where they leave open what the gateway knew, they are read
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -17,12 +17,14 @@ from tests.support.fault_proxy import Direction, Wire
 
 DATA, PING, PONG = {0x1, 0x2}, 0x9, 0xA
 ON_ITS_WAY = 0.5
-"""Seconds within which what has passed the proxy may not have been taken by the gateway yet."""
+"""Seconds by which a receipt has to have passed the proxy before a handshake, to be surely taken before it.
+However busy the gateway is, it takes up in order what came to it in order."""
 AT_ONCE = 0.02
-"""Seconds within which an end and the next beginning may look as if they came the other way round. However
-busy the gateway is, it takes up in order what came to it in order."""
-UNKEPT = 2.0
-"""Seconds of confirmations that a kill may take back."""
+"""Seconds within which an end and the next beginning may look as if they came the other way round."""
+EVERY = 1.0
+"""Seconds from one question for a receipt to the next, at the least."""
+KEPT_EVERY = 0.6
+"""Seconds from one time that the gateway has kept its cursors to the next that it hands them to its store."""
 FOREVER = float("inf")
 
 
@@ -75,11 +77,19 @@ class _Ends:
 
 @dataclass(frozen=True)
 class Proof:
-    """A receipt: the highest fill that it stands for, when it was asked for, and when it counted."""
+    """A receipt: the highest fill that it stands for, and between which times it was asked for and taken.
+
+    What the gateway does when is seen from outside, however slow it is: it asks for a receipt only once it
+    has taken the one before.
+    """
 
     fill: int
     asked: float
+    """It was not asked for earlier."""
     at: float
+    """When what makes it count passed the proxy."""
+    taken: float = FOREVER
+    """It was not taken later: when the gateway was seen to ask for the next one."""
 
 
 @dataclass(frozen=True)
@@ -100,12 +110,13 @@ class Heard:
     proofs: Sequence[Proof]
 
     def had(self, moment: float, overlap: float) -> Had:
-        """What the gateway surely knew by then. Every receipt counts where the overlap is no longer than two
-        seconds; with a longer one some are left out."""
+        """What the gateway surely knew by then."""
         known = [proof for proof in self.proofs if proof.at + ON_ITS_WAY <= moment]
         last = known[-1].asked if known else 0.0
-        old = (proof.fill for proof in known if proof.at + overlap + ON_ITS_WAY <= last)
-        return Had(max((proof.fill for proof in known), default=0), max(old, default=0))
+        old = [proof for proof in known if proof.taken + overlap <= last]
+        # It leaves out receipts that follow within half of the overlap on one that it remembers.
+        kept = (each.fill for each in old if each.taken + overlap / 2 >= old[-1].at)
+        return Had(max((proof.fill for proof in known), default=0), min(kept, default=0))
 
 
 def was_bound(wire: Wire, *, asks: bool) -> bool:
@@ -117,30 +128,50 @@ def was_bound(wire: Wire, *, asks: bool) -> bool:
 
 def heard(wire: Wire) -> Heard:
     """Read what passed on a connection."""
+    opened = wire.chunks[wire.marked or 0].at
     fills: list[int] = []
-    asked: list[tuple[bytes, Proof]] = []
-    proofs: list[Proof] = []
-    likely: Proof | None = None
+    receipts = _Receipts(opened)
     both = [(each, "down") for each in frames(wire, "down")] + [(each, "up") for each in frames(wire, "up")]
     for frame, direction in sorted(both, key=lambda each: each[0].at):
         if direction == "up" and frame.opcode == PONG:
-            for ping in [each for each in asked if each[0] == frame.payload][:1]:
-                asked.remove(ping)
-                proof = replace(ping[1], at=frame.at)
-                if frame.payload:
-                    proofs.append(proof)
-                    continue
-                # A Pong that says nothing counts once the next one came.
-                if likely is not None:
-                    proofs.append(replace(likely, at=frame.at))
-                likely = proof
+            receipts.ponged(frame)
         elif direction == "down" and frame.opcode == PING:
-            asked.append((frame.payload, Proof(max(fills, default=0), frame.at, frame.at)))
+            receipts.asked(frame, max(fills, default=0))
         elif direction == "down":
             text = gzip.decompress(frame.payload) if frame.payload[:2] == b"\x1f\x8b" else frame.payload
             fills += [int(found[1]) for found in FILL_ON_THE_WIRE.finditer(text)]
-    opened = wire.chunks[wire.marked or 0].at
-    return Heard(opened, FOREVER if wire.ended is None else wire.ended, fills, proofs)
+    ended = FOREVER if wire.ended is None else wire.ended
+    return Heard(opened, ended, fills, receipts.proofs)
+
+
+class _Receipts:
+    """What the questions and answers on one connection prove; one question is out at a time."""
+
+    def __init__(self, opened: float) -> None:
+        self.proofs: list[Proof] = []
+        self._earliest = opened
+        """The next question is not asked before."""
+        self._out: tuple[bytes, Proof] | None = None
+        self._likely: Proof | None = None
+
+    def asked(self, ping: Frame, fill: int) -> None:
+        """The gateway asks, so it has taken every answer that counts by now."""
+        self.proofs = [replace(each, taken=min(each.taken, ping.at)) for each in self.proofs]
+        self._out = ping.payload, Proof(fill, self._earliest, ping.at)
+        self._earliest += EVERY
+
+    def ponged(self, pong: Frame) -> None:
+        """A client answers; what was not asked for proves nothing."""
+        if self._out is None or self._out[0] != pong.payload:
+            return
+        answered, self._out = self._out[1], None
+        self._earliest = max(self._earliest, pong.at)
+        counts: Proof | None = answered
+        if not pong.payload:
+            # A Pong that says nothing counts once the next one came.
+            counts, self._likely = self._likely, answered
+        if counts is not None:
+            self.proofs.append(replace(counts, at=pong.at))
 
 
 @dataclass(frozen=True)
@@ -166,15 +197,22 @@ def earliest(
     kills: Sequence[float] = (),
 ) -> list[int]:
     """For each connection, in the order of their opening, the first fill that it may be told."""
-    cursors = _Cursors(connections, overlap.seconds, kills)
+    cursors = _Cursors(connections, published.values(), overlap.seconds, kills)
     return [_start(cursors.at_opening(number), published, overlap) for number in range(len(connections))]
 
 
 class _Cursors:
     """The lowest place where the gateway can have thought that the reader was, opening by opening."""
 
-    def __init__(self, connections: Sequence[Heard], overlap: float, kills: Sequence[float]) -> None:
+    def __init__(
+        self,
+        connections: Sequence[Heard],
+        published: Collection[Published],
+        overlap: float,
+        kills: Sequence[float],
+    ) -> None:
         self._connections = connections
+        self._published = published
         self._overlap = overlap
         self._kills = kills
         self._bases: list[Had] = []
@@ -186,11 +224,22 @@ class _Cursors:
         earlier = [other for other in range(number) if self._life(self._connections[other].opened) == life]
         moment = opened
         if not earlier and life:
-            moment = self._kills[life - 1] - UNKEPT
+            moment = self._kept_at(self._kills[life - 1])
             earlier = [other for other in range(number) if self._connections[other].opened < moment]
         cursor = self._lowest(earlier, moment) if earlier else Had()
         self._bases.append(cursor)
         return cursor
+
+    def _kept_at(self, kill: float) -> float:
+        """All that was confirmed by then is in the store when the kill comes.
+
+        Cursors and fills go to one store in one order. Cursors that were on their way when a fill was asked
+        to be published are kept when it is acked; those of that moment are on their way soon after, and kept
+        when a fill is acked that was asked for later than that.
+        """
+        acked = [each for each in self._published if each.done <= kill]
+        last = max((each.asked for each in acked), default=0.0)
+        return max((each.asked for each in acked if each.done + KEPT_EVERY <= last), default=0.0)
 
     def _life(self, moment: float) -> int:
         return sum(kill <= moment for kill in self._kills)

@@ -23,7 +23,7 @@ from listenkey.store.sqlite import open_sqlite
 from listenkey.testing import VirtualClock
 from listenkey.wire.routes import build_routes
 
-WAIT = 5.0  # seconds until a test that waits for something has failed
+WAIT = 20.0  # seconds until a test that waits for something has failed
 USDM, SPOT, BINGX = "/fapi/v1/listenKey", "/api/v3/userDataStream", "/openApi/user/auth/userDataStream"
 
 

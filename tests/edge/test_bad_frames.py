@@ -1,7 +1,6 @@
 import asyncio
 import json
 import struct
-import time
 
 import pytest
 
@@ -156,12 +155,11 @@ class TestFloods:
 class TestClosing:
     @pytest.mark.parametrize("payload", [struct.pack("!H", 1000), struct.pack("!H", 4999) + b"bye", b""])
     async def test_a_close_is_echoed_and_tcp_ends_at_once(self, gate, raw, payload):
-        """Clients wait for the server to end TCP; one that does not costs them their close timeout."""
-        began = time.perf_counter()
+        """Clients wait for the server to end TCP; one that does not costs them their close timeout. No time
+        passes here, so nothing but the echo ends it."""
         await raw.send(frame(CLOSE, payload))
         assert await raw.frame() == (CLOSE, payload)
         assert await raw.rest() == b""
-        assert time.perf_counter() - began < 0.5
         await until(lambda: not gate.gateway.connections.all())
 
     async def test_a_peer_that_vanishes_leaves_nothing_behind(self, gate, raw):

@@ -56,7 +56,7 @@ class TestHeads:
 
     async def test_a_head_may_be_slow_but_not_endless(self, make_gate):
         """A head that drips in over its time gets 408; one that comes in pieces within it is served."""
-        async with make_gate(http=Http(head_seconds=1)) as gate:
+        async with make_gate(http=Http(head_seconds=3)) as gate:
             patient = await gate.raw()
             for byte in (REQUEST + b"\r\n")[:-1]:
                 await patient.send(bytes((byte,)))

@@ -3,7 +3,7 @@ import random
 
 import pytest
 
-from tests.edge.gate import BINGX, frame, handshake
+from tests.edge.gate import BINGX, frame, handshake, until
 
 ROUNDS = 40
 LIST = b'{"method":"SUBSCRIBE","params":["a","b"],"id":1}'
@@ -96,10 +96,6 @@ async def test_damaged_frames_end_their_socket_and_nothing_else(gate, path, seed
 async def settled(gate):
     """All connections are gone, no fault was counted, and somebody else is served."""
     gate.advance(10)
-    for _ in range(200):
-        if not gate.gateway.connections.all():
-            break
-        await asyncio.sleep(0.01)
-    assert gate.gateway.connections.all() == []
+    await until(lambda: not gate.gateway.connections.all())
     assert gate.gateway.metrics.internal_errors == 0
     assert (await gate.venue_call("GET", "/fapi/v1/ping")).status_code == 200

@@ -25,7 +25,7 @@ from websockets.sync.client import ClientConnection, connect
 from tests.support.gateway import Gateway
 
 _T = TypeVar("_T")
-PATIENCE = 10.0
+PATIENCE = 30.0
 FREE = "127.0.0.1:0"
 
 
@@ -62,7 +62,7 @@ def listenkey(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=90,
         check=False,
     )
 

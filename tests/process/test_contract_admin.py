@@ -265,7 +265,7 @@ def test_listen_keys_are_listed_without_their_strings(gateway: Gateway, owner: O
     assert item["api_key"] == owner.api_key_id
     assert item["state"] == "active"
     assert item["expires_at"] - item["created_at"] == 3_600_000
-    assert abs(item["created_at"] - time.time_ns() // 1_000_000) < 5000
+    assert abs(item["created_at"] - time.time_ns() // 1_000_000) < 30_000
     usdm(gateway, "PUT", owner.key)
     (extended,) = gateway.listen_keys(owner.name)
     assert extended["expires_at"] > item["expires_at"]

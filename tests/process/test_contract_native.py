@@ -136,7 +136,7 @@ def test_live_stream(gateway: Gateway, owner: Owner, opened: Opener) -> None:
         event = reader.event()
         assert set(event) == {"offset", "epoch", "time", "event"}
         assert (event["epoch"], event["offset"], event["event"]) == (epoch, 3, order(3))
-        assert abs(event["time"] - time.time_ns() // 1_000_000) < 5000
+        assert abs(event["time"] - time.time_ns() // 1_000_000) < 30_000
 
 
 def test_position_proves_a_quiet_stream_complete(gateway: Gateway, owner: Owner, opened: Opener) -> None:
@@ -407,7 +407,7 @@ def test_end_when_the_key_expires(gateway: Gateway, owner: Owner, opened: Opener
     listen_key = httpx.post(url, headers=headers, trust_env=False).json()["listenKey"]
     with opened(gateway, f"listenKey={listen_key}") as reader:
         assert reader.other() == {"end": {"reason": "expired"}}
-        assert SHORT_LIFE - 0.1 < time.monotonic() - asked < SHORT_LIFE + 3
+        assert SHORT_LIFE - 0.1 < time.monotonic() - asked < SHORT_LIFE + 20
         assert reader.to_the_end() == []
 
 
@@ -471,7 +471,7 @@ def slow_reader(gateway: Gateway, owner: Owner, kind: Transport) -> Iterator[soc
     head = f"GET /lk/v1/stream?{USDM} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {owner.key}\r\n{asks}\r\n"
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.settimeout(10)
+        connection.settimeout(60)
         connection.connect(("127.0.0.1", httpx.URL(gateway.venue).port))
         connection.sendall(head.encode())
         yield connection

@@ -34,7 +34,7 @@ def curl_lines(gateway: Gateway) -> list[str]:
 
 def run_line(line: str) -> str:
     """Run a line in a shell, just as it was printed; what it wrote."""
-    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=20, check=True)
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60, check=True)
     return done.stdout
 
 

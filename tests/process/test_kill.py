@@ -28,6 +28,7 @@ from tests.process.load import (
     publish,
     read_journal,
 )
+from tests.process.serving import PATIENCE
 from tests.support.gateway import Gateway
 
 ACCOUNTS = ("alice", "bob")
@@ -64,7 +65,10 @@ async def run_rounds(gateway: Gateway, rounds: int, seed: int) -> Stage:
             for product in PRODUCTS
         ),
     ]
-    for _ in range(rounds):
+    for played in range(3 * rounds):
+        # On a slow machine little happens between two kills.
+        if played >= rounds and not lacking(stage.history, rounds):
+            break
         await _play_a_round(stage, working)
     stage.over = True
     await asyncio.gather(*working)
@@ -102,7 +106,7 @@ async def _finish(stage: Stage, followers: list[Follower], reading: list[asyncio
     for account, stream in STREAMS:
         journals[account, stream] = await asyncio.to_thread(read_journal, stage.gateway, account, stream)
     with contextlib.suppress(TimeoutError):  # a reader that stays behind is the checker's to report
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             for name, follower in zip(STREAMS, followers, strict=True):
                 if journals[name]:
                     await follower.reach(journals[name][-1].at)
@@ -123,17 +127,24 @@ def assert_good(stage: Stage, rounds: int, *, replays: bool) -> None:
     told = [gap for reading in history.readings for gap in reading.messages if isinstance(gap, Gap)]
     assert not violations, "\n".join([f"SEED={SEED}", *map(str, violations[:20])])
     assert told == [], f"SEED={SEED}: with full durability a crash makes no gap"
+    assert not lacking(history, rounds), f"SEED={SEED}"
+
+
+def lacking(history: History, rounds: int) -> list[str]:
+    """What a run has too little of to break so many promises."""
     seen = Counter((call.verb, call.outcome) for call in history.calls)
-    assert seen["create", "ok"] > rounds
-    assert seen["close", "ok"] > rounds / 2
-    assert seen["extend", "refused"] > 0
-    assert seen["open", "refused"] > 0
-    assert sum(seen[verb, "lost"] for verb in ("create", "extend", "close", "open")) > rounds / 5
-    assert sum(publish.outcome == "lost" for publish in history.publishes) > rounds / 2
-    assert len(history.readings) > rounds
-    for account, stream in STREAMS:
-        got = [s for s in history.subscriptions if (s.account, s.stream) == (account, stream) and s.tags]
-        assert len(got) > rounds / 10, (account, stream)
+    enough = {
+        "creates": seen["create", "ok"] > rounds,
+        "closes": seen["close", "ok"] > rounds / 2,
+        "refused extensions": seen["extend", "refused"] > 0,
+        "refused sockets": seen["open", "refused"] > 0,
+        "lost calls": sum(seen[verb, "lost"] for verb in ("create", "extend", "close", "open")) > rounds / 5,
+        "lost publishes": sum(publish.outcome == "lost" for publish in history.publishes) > rounds / 2,
+        "readings": len(history.readings) > rounds,
+    }
+    told = Counter((each.account, each.stream) for each in history.subscriptions if each.tags)
+    enough |= {f"subscriptions of {' '.join(name)}": told[name] > rounds / 10 for name in STREAMS}
+    return [what for what, is_enough in enough.items() if not is_enough]
 
 
 def assert_store_is_sound(gateway: Gateway) -> None:
@@ -155,7 +166,7 @@ def kill_rounds(folder: Path, rounds: int, config: str = CONFIG) -> None:
     assert_good(stage, rounds, replays=config == CONFIG)
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(600)
 def test_what_was_acked_survives_fifty_kills(tmp_path: Path) -> None:
     """Keys, closes, events and positions that were acked hold over every kill, and nothing comes twice."""
     kill_rounds(tmp_path, 50)
@@ -219,8 +230,8 @@ def test_limits_and_bans_survive_kills(tmp_path: Path) -> None:
             for _ in range(dice.randint(4, 14)):
                 caller.call()
             gateway.restart(kill=True)
-        caller.call_until(httpx.codes.TOO_MANY_REQUESTS, MOST + 1)
-        # Within one window 20 more are still told the limit; should the minute be over, it all begins anew.
+        # Should the minute be over, it all begins anew; within one window 20 more are still told the limit.
+        caller.call_until(httpx.codes.TOO_MANY_REQUESTS, 2 * MOST + 1)
         caller.call_until(418, 2 * MOST + 50)
         for _ in range(2):
             gateway.restart(kill=True)

@@ -20,6 +20,7 @@ from websockets.frames import CloseCode
 
 from tests.process.serving import (
     FREE,
+    PATIENCE,
     create_usdm,
     exit_status,
     listenkey,
@@ -305,7 +306,7 @@ def test_signal_drains(tmp_path: Path, number: signal.Signals) -> None:
             assert ended[-1] == {"end": {"reason": "shutdown"}}
             assert events.rest()[-1][1:] == ("end", {"end": {"reason": "shutdown"}})
             with pytest.raises(ConnectionClosed) as closed:
-                venue.recv(10)
+                venue.recv(PATIENCE)
             assert closed.value.rcvd is not None
             assert closed.value.rcvd.code == CloseCode.GOING_AWAY
             assert exit_status(gateway) == 0
@@ -340,7 +341,7 @@ def test_a_request_under_way_is_finished(tmp_path: Path) -> None:
         line = json.dumps({"account": "alice", "stream": "binance-usdm", "event": order(1)}).encode() + b"\n"
         address = ("127.0.0.1", httpx.URL(gateway.admin).port or 0)
         head = f"POST /v1/publish HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {gateway.token}\r\n"
-        with socket.create_connection(address, timeout=10) as caller:
+        with socket.create_connection(address, timeout=60) as caller:
             caller.sendall(head.encode() + b"Content-Length: %d\r\n\r\n" % (2 * len(line)) + line)
             wait_for(
                 lambda: gateway.admin_call("GET", "/v1/journal/alice/binance-usdm").text.count("\n") == 2

@@ -76,7 +76,7 @@ def test_idle_connections_do_not_hold_up_the_end(tmp_path: Path) -> None:
             assert idle.get(f"{gateway.admin}/health/live").status_code == 200
             asked = time.monotonic()
             gateway.stop()
-            assert time.monotonic() - asked < 4
+            assert time.monotonic() - asked < 7  # a drain may take eight
 
 
 def test_plain_http_is_not_answered_on_a_tls_listener(tmp_path: Path) -> None:
