@@ -1,0 +1,69 @@
+"""Schemathesis calls a running gateway as each product's document says, and otherwise, with all its checks.
+
+It runs as a program of its own: its plug-in for pytest is not wanted here. What it finds and is no fault is
+named, with the reason, in `hooks.py`.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from listenkey.reference import openapi
+from tests.openapi.conftest import PRODUCTS
+from tests.support.gateway import Gateway
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = 10
+SEED = 20231114
+
+
+def _drive(gateway, product, folder):
+    """Run it against one product; what it printed, and what was done and refused, by method."""
+    folder.mkdir()
+    document, seen = folder / "openapi.json", folder / "seen.json"
+    document.write_text(json.dumps(openapi.document(product)), encoding="utf-8")
+    _, key, secret = gateway.add_api_key("driven")
+    program = Path(sys.executable).with_name("schemathesis")
+    command = [
+        program, "run", document, "--url", f"{gateway.venue}/{product.name}", "--continue-on-failure",
+        "--header", f"{product.dialect.auth.header}: {key}", "--max-examples", str(EXAMPLES),
+        "--seed", str(SEED), "--warnings", "off", "--no-color",
+    ]  # fmt: skip
+    environment = {
+        "PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": "tests.openapi.hooks", "DRIVEN_SEEN": str(seen),
+        "DRIVEN_DIALECT": product.name, "DRIVEN_KEY": key, "DRIVEN_SECRET": secret,
+    }  # fmt: skip
+    done = subprocess.run(
+        command, cwd=folder, env=os.environ | environment, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout + done.stderr, json.loads(seen.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A run for each product, two at a time."""
+    folder = tmp_path_factory.mktemp("driven")
+    with Gateway() as gateway, ThreadPoolExecutor(2) as pool:
+        gateway.add_account("driven")
+        running = {
+            name: pool.submit(_drive, gateway, product, folder / name) for name, product in PRODUCTS.items()
+        }
+        return {name: each.result() for name, each in running.items()}
+
+
+def test_gateway_answers_as_the_document_says(runs, product):
+    """A client made from the document meets no status, header, type or body that it was not told of."""
+    status, printed, seen = runs[product.name]
+    assert status == 0, printed
+    for call in product.calls:
+        assert seen.get(f"{call.method} done", 0) > 0, seen
+        assert seen.get(f"{call.method} refused", 0) > 0, seen
+    generated = re.search(r"(\d+) generated, (\d+) passed", printed)
+    assert generated, printed
+    assert int(generated[1]) > 50
