@@ -1,0 +1,131 @@
+"""Questions for receipts, byte by byte: when they go out, and that answers are taken however they arrive."""
+
+import pytest
+
+from listenkey.edge.venue_socket import VenueSocket
+from tests.edge.gate import frame
+
+EVENT = {"e": "ORDER_TRADE_UPDATE"}
+TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
+
+
+async def opened(gate):
+    """A bare socket for a key, and the same as the gateway has it."""
+    raw = await gate.raw_socket(f"/private/ws/{await gate.listen_key(await gate.api_key())}")
+    (socket,) = gate.gateway.connections._open.values()
+    assert isinstance(socket, VenueSocket)
+    return raw, socket
+
+
+async def confirmed(gate):
+    """What the socket surely has, as an operator sees it."""
+    (connection,) = (await gate.call("GET", "/v1/connections")).json()["items"]
+    (subscription,) = connection["subscriptions"]
+    return subscription["confirmed"]
+
+
+async def settled(raw):
+    """Everything that was sent up to here has been taken."""
+    await raw.send(frame(PING, b"done?"))
+    assert await raw.frame() == (PONG, b"done?")
+
+
+async def answer(raw):
+    """Answer the question that comes next."""
+    opcode, payload = await raw.frame()
+    assert opcode == PING
+    await raw.send(frame(PONG, payload))
+    await settled(raw)
+
+
+async def asked(gate, raw):
+    """An event goes out, and a question after it; its payload."""
+    await gate.publish(EVENT)
+    assert (await raw.frame())[0] == TEXT
+    gate.advance(0.05)
+    opcode, payload = await raw.frame()
+    assert opcode == PING
+    return payload
+
+
+async def answered_event(gate, raw):
+    """An event goes out, and the question after it is answered."""
+    await raw.send(frame(PONG, await asked(gate, raw)))
+    await settled(raw)
+
+
+class TestAsking:
+    async def test_the_question_follows_the_event(self, gate):
+        """Within a twentieth of a second; a second event within the second brings none of its own."""
+        raw, _ = await opened(gate)
+        await answered_event(gate, raw)
+        assert await confirmed(gate) == 1
+        await gate.publish(EVENT)
+        assert (await raw.frame())[0] == TEXT
+        gate.advance(0.9)
+        await settled(raw)
+        assert await confirmed(gate) == 1
+
+    async def test_one_question_stands_for_all_events_before_it(self, gate):
+        """Soon after the second is over."""
+        raw, _ = await opened(gate)
+        await answered_event(gate, raw)
+        await gate.publish(EVENT, EVENT)
+        assert [(await raw.frame())[0] for _ in range(2)] == [TEXT, TEXT]
+        gate.advance(1.1)
+        await answer(raw)
+        assert await confirmed(gate) == 3
+
+    async def test_what_is_quiet_and_confirmed_is_asked_nothing(self, gate):
+        """A stream without events costs a client nothing but its venue's heartbeat."""
+        raw, _ = await opened(gate)
+        await answered_event(gate, raw)
+        gate.advance(10)
+        await settled(raw)
+
+
+class TestAnswers:
+    async def test_a_client_that_only_answers_needs_no_parser(self, gate):
+        """Its Pongs count all the same, also masked ones; that is most clients, and a parser is kilobytes."""
+        raw, socket = await opened(gate)
+        payload = await asked(gate, raw)
+        masked = bytes(byte ^ b"abcd"[at % 4] for at, byte in enumerate(payload))
+        await raw.send(bytes((0x80 | PONG, 0x80 | len(payload))) + b"abcd" + masked)
+        await gate.publish(EVENT)
+        await raw.frame()
+        assert await confirmed(gate) == 1
+        assert socket._parser is None
+
+    @pytest.mark.parametrize("parts", [(1,), (2,), (6,), (7,), (1, 5, 8)])
+    async def test_an_answer_in_pieces(self, gate, parts):
+        """A Pong may come byte by byte."""
+        raw, socket = await opened(gate)
+        pong, at = frame(PONG, await asked(gate, raw)), 0
+        for part in (*parts, len(pong)):
+            socket.data_received(pong[at:part])
+            at = part
+        assert await confirmed(gate) == 1
+
+    async def test_an_answer_with_others_about_it(self, gate):
+        """A Pong too many, a Ping of the client's own, and a Pong between the parts of a message."""
+        raw, socket = await opened(gate)
+        pong = frame(PONG, await asked(gate, raw))
+        socket.data_received(frame(TEXT, b'{"method":"LIST_', fin=False))
+        socket.data_received(pong)
+        assert await confirmed(gate) == 1
+        socket.data_received(frame(0, b'SUBSCRIPTIONS","id":7}') + frame(PONG) + frame(PING, b"you?"))
+        assert (await raw.frame())[0] == TEXT
+        assert await raw.frame() == (PONG, b"you?")
+
+    async def test_a_pong_that_is_none(self, gate):
+        """Unmasked, or longer than a control frame may be: a protocol error, as ever."""
+        raw, socket = await opened(gate)
+        socket.data_received(frame(PONG, b"x", mask=False))
+        assert await raw.close_code() == 1002
+
+    async def test_too_many_pongs(self, gate):
+        """They count as frames: a flood of them ends the socket."""
+        raw, socket = await opened(gate)
+        for _ in range(gate.listeners._bounds.frames_per_second + 1):
+            socket.data_received(frame(PONG))
+        assert (await raw.frame())[0] == CLOSE
