@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -13,7 +13,10 @@ from listenkey.dialect.model import (
     ControlError,
     Dialect,
     Era,
+    Event,
     Failure,
+    Field,
+    FieldKind,
     Host,
     Limit,
     Limits,
@@ -120,6 +123,16 @@ def era(**changes: Any) -> Era:
         "documentation": "",
     }
     return Era(**{**fields, **changes})
+
+
+def event(**changes: Any) -> Event:
+    return replace(next(each for each in SPOT.events if each.type == "balanceUpdate"), **changes)
+
+
+def table(*fields: tuple[str, str], sample: str = '{"e":"e"}') -> Change:
+    """One more event, with these fields."""
+    given = tuple(Field(path, cast("FieldKind", kind), "M") for path, kind in fields)
+    return rows("events", event(type="e", natural_id=(), fields=given, sample=sample))
 
 
 ENTRIES = [
@@ -291,6 +304,27 @@ ENTRIES = [
     (SPOT, row("eras", 0, status=0), "eras.without-listen-keys.status: is from 400 to 599"),
     (SPOT, row("eras", 0, status=200), "eras.without-listen-keys.status: is from 400 to 599"),
     (SPOT, row("eras", 0, body="$now_ms"), "eras.without-listen-keys.body: has no places"),
+    (SPOT, rows("events", event()), "events of binance-spot: balanceUpdate is there 2 times"),
+    (SPOT, rows("events", event(streams=("x",))), "events.balanceUpdate: there is no stream called x"),
+    (SPOT, without("events", 1), "events of binance-spot: outboundAccountPosition has no row"),
+    (
+        BINGX,
+        without("events", 0),
+        "events of bingx-spot: executionReport has no row, and the stream names it",
+    ),
+    (SPOT, row("events", 1, natural_id=("u",)), "events.outboundAccountPosition: is a state on binance-spot"),
+    (SPOT, row("events", 0, natural_id=("N",)), "natural_id: N is no field that every such event has once"),
+    (SPOT, row("events", 0, natural_id=("zz",)), "natural_id: zz is no field that every such event has once"),
+    (SPOT, table(("e", "text"), ("e", "text")), "events.e.fields: e is there 2 times"),
+    (SPOT, table(("e", "text"), ("e.x", "text")), "fields: e.x follows nothing that is an object or a list"),
+    (SPOT, table(("a.x", "text"), ("a", "object")), "fields: a.x follows nothing that is an object or"),
+    (SPOT, table(("a", "list"), ("a.x", "text")), "fields: a.x follows nothing that is an object or a list"),
+    (SPOT, table(("a", "object"), ("a[].x", "text")), "fields: a[].x follows nothing that is an object or"),
+    (SPOT, table(("e", "text"), sample="{"), "events.e.sample: is not JSON"),
+    (SPOT, table(("e", "text"), sample="[]"), "events.e.sample: is no object whose `e` is e"),
+    (SPOT, table(("e", "text"), sample='{"e":"f"}'), "events.e.sample: is no object whose `e` is e"),
+    (SPOT, table(("e", "text"), sample='{"e":"e","x":1}'), "events.e.sample: x: is not in the table"),
+    (SPOT, table(("e", "text"), ("x", "integer"), sample='{"e":"e"}'), "events.e.sample: x: is missing"),
 ]
 
 

@@ -18,6 +18,7 @@ from listenkey.dialect.model import Dialect
 Raw: TypeAlias = dict[str, Any]
 
 _IDENTITY: Final[Mapping[str, tuple[str, ...]]] = {
+    "apis": ("path",),
     "buckets": ("name",),
     "closes": ("kind",),
     "controls": ("stream",),
@@ -27,10 +28,11 @@ _IDENTITY: Final[Mapping[str, tuple[str, ...]]] = {
     "public_calls": ("method", "path"),
     "sockets": ("path", "stream"),
     "streams": ("name",),
+    "token_calls": ("method", "path"),
     "unknown_paths": ("prefix",),
 }
 
-_OWN: Final = ("name", "hosts", "eras", "events")
+_OWN: Final = ("name", "hosts", "eras", "events", "catalogues")
 """What a file says of itself alone, and nobody takes over."""
 _LEAD: Final = frozenset({"extends", "without", *_OWN})
 
@@ -83,6 +85,36 @@ def _left_behind(layer: Raw, below: Raw, where: str) -> list[str]:
             f"{where}: without {parts}: that is not below", "list names of tables, each in quotes"
         )
     return parts
+
+
+class _Catalogue(msgspec.Struct, forbid_unknown_fields=True):
+    """A mention of a shared file of events: the streams that carry them, and which, if not all."""
+
+    file: str
+    streams: tuple[str, ...]
+    types: tuple[str, ...] = ()
+
+
+def gather(raw: Raw, find: Callable[[str], Raw | None], where: str) -> Raw:
+    """The tables with the events of the catalogues that they name in place of the names. Errors:
+    `DialectError`."""
+    try:
+        named = msgspec.convert(raw.get("catalogues", []), list[_Catalogue])
+    except msgspec.ValidationError as error:
+        raise DialectError(f"{where}: catalogues: {_at(error)}", "give each a file and streams") from error
+    events = [event for one in named for event in _take(one, find(one.file), where)]
+    kept = {name: value for name, value in raw.items() if name != "catalogues"}
+    return {**kept, "events": [*raw.get("events", []), *events]} if events else kept
+
+
+def _take(named: _Catalogue, catalogue: Raw | None, where: str) -> list[Raw]:
+    there = {event["type"]: event for event in catalogue["events"]} if catalogue else {}
+    missing = sorted(set(named.types) - there.keys())
+    if catalogue is None or missing:
+        what = f"{', '.join(missing)} is not in {named.file}" if catalogue else f"there is no {named.file}"
+        raise DialectError(f"{where}: catalogues: {what}", "see the files in listenkey/dialect/data/events")
+    common = {"documentation": catalogue["documentation"], "streams": list(named.streams)}
+    return [{**common, **there[name]} for name in named.types or there]
 
 
 def build(raw: Raw, where: str) -> Dialect:

@@ -269,11 +269,13 @@ class Era(_Model, frozen=True, kw_only=True):
 
 
 FieldKind = Literal["text", "integer", "decimal", "boolean", "time_ms", "time_us", "object", "list", "any"]
-"""`decimal`: money and quantities, which venues send as text. Of `object` and `list` the parts follow."""
+"""`decimal`: money and quantities, which most venues send as text, some as numbers. Of `object` and
+`list` the parts follow."""
 
 
 class Field(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """One field of an event, in data `["o.i", "integer", "Order id"]`, `true` after it where it may lack."""
+    """One field of an event, in data `["o.i", "integer", "Order id"]`, `true` after it where it may lack or be
+    null."""
 
     path: str
     """Names from the outside in, joined by dots; `[]` after the name of a list: `a.B[].wb`."""

@@ -3,15 +3,17 @@
 from collections.abc import Iterable
 from functools import lru_cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Final
 
 from listenkey.base.errors import DialectError
-from listenkey.dialect.load import Raw, build, extend, read_file, read_tables
+from listenkey.dialect.load import Raw, build, extend, gather, read_file, read_tables
 from listenkey.dialect.model import Dialect
 
 _SUFFIX: Final = ".toml"
 _PACKAGE: Final = "listenkey.dialect.data"
+_EVENTS: Final = "events"
 
 
 def load_dialects(files: Iterable[str] = ()) -> dict[str, Dialect]:
@@ -25,7 +27,7 @@ def load_dialects(files: Iterable[str] = ()) -> dict[str, Dialect]:
         **{raw["name"]: raw for raw in own.values() if isinstance(raw.get("name"), str)},
     }
     for path, raw in own.items():
-        dialect = build(extend(raw, known.get, path), path)
+        dialect = build(gather(extend(raw, known.get, path), _catalogues().get, path), path)
         _check_names(dialect, dialects, path)
         dialects[dialect.name] = dialect
     return dialects
@@ -47,7 +49,17 @@ def _names(dialect: Dialect) -> set[str]:
 @lru_cache(maxsize=1)
 def _raw_builtin() -> dict[str, Raw]:
     """The shipped files by name; those that only others extend begin with `_`."""
-    files = [file for file in resources.files(_PACKAGE).iterdir() if file.name.endswith(_SUFFIX)]
+    return _read_folder(resources.files(_PACKAGE))
+
+
+@lru_cache(maxsize=1)
+def _catalogues() -> dict[str, Raw]:
+    """The shipped files of events by name, which several dialects share."""
+    return _read_folder(resources.files(_PACKAGE).joinpath(_EVENTS))
+
+
+def _read_folder(folder: Traversable) -> dict[str, Raw]:
+    files = [file for file in folder.iterdir() if file.name.endswith(_SUFFIX)]
     tables = {file.name.removesuffix(_SUFFIX): read_tables(file.read_bytes(), file.name) for file in files}
     return dict(sorted(tables.items()))
 
@@ -56,7 +68,7 @@ def _raw_builtin() -> dict[str, Raw]:
 def _builtin() -> dict[str, Dialect]:
     raw = _raw_builtin()
     return {
-        name: build(extend(tables, raw.get, name), name)
+        name: build(gather(extend(tables, raw.get, name), _catalogues().get, name), name)
         for name, tables in raw.items()
         if not name.startswith("_")
     }

@@ -1,0 +1,62 @@
+"""Lint of the catalogue of events: that each sample is what its field table says, and the other way round."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from listenkey.dialect.events import faults, table_of
+from listenkey.dialect.lint.common import twice
+from listenkey.dialect.model import Dialect, Event, Field
+
+_NESTED: Final = {"object": "", "list": "[]"}
+
+
+def check_events(dialect: Dialect) -> Iterator[str]:
+    """Each stream's events: one row a type, and one for each that the stream itself names."""
+    streams = {stream.name: stream for stream in dialect.streams}
+    for event in dialect.events:
+        yield from _event(f"events.{event.type}", event)
+        for name in event.streams:
+            if name not in streams:
+                yield f"events.{event.type}: there is no stream called {name}"
+            elif event.natural_id and event.type in streams[name].state_events:
+                yield f"events.{event.type}: is a state on {name}, so it has no natural_id"
+    for name, stream in streams.items():
+        types = [event.type for event in dialect.events if name in event.streams]
+        yield from twice(f"events of {name}", types)
+        named = {*stream.state_events, *(topic.event for topic in stream.topics)}
+        for missing in sorted(named - set(types)) if types else ():
+            yield f"events of {name}: {missing} has no row, and the stream names it"
+
+
+def _event(where: str, event: Event) -> Iterator[str]:
+    fields = {field.path: field for field in event.fields}
+    for path in event.natural_id:
+        if path not in fields or fields[path].optional or "[]" in path:
+            yield f"{where}.natural_id: {path} is no field that every such event has once"
+    broken = [*twice(f"{where}.fields", (field.path for field in event.fields)), *_loose(where, fields)]
+    yield from broken or _sample(where, event)
+
+
+def _loose(where: str, fields: dict[str, Field]) -> Iterator[str]:
+    seen: set[str] = set()
+    for path, field in fields.items():
+        above, dot, _ = path.rpartition(".")
+        if dot and above not in seen:
+            yield f"{where}.fields: {path} follows nothing that is an object or a list"
+        if field.kind in _NESTED:
+            seen.add(path + _NESTED[field.kind])
+
+
+def _sample(where: str, event: Event) -> Iterator[str]:
+    try:
+        sample = msgspec.json.decode(event.sample)
+    except msgspec.DecodeError as error:
+        yield f"{where}.sample: is not JSON: {error}"
+        return
+    if not isinstance(sample, dict) or sample.get("e") != event.type:
+        yield f"{where}.sample: is no object whose `e` is {event.type}"
+        return
+    for fault in faults(table_of(event), sample, unknown=True):
+        yield f"{where}.sample: {fault}"
