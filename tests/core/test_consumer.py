@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from listenkey.base.clock import SECOND
-from listenkey.core.consumer import Consumer, ConsumerId, Cursor, Opening, Reach, start_after
+from listenkey.core.consumer import Consumer, ConsumerId, Cursor, Opening, Reach, start_after, start_through
 from listenkey.core.position import JournalView, Position
 
 WHO = ConsumerId(7, "binance-usdm", "api-key")
@@ -62,7 +62,7 @@ def expected(cursor, journal, reach, now):
             return False
         if offset > min(confirmed, cursor.settled) or offset > confirmed - reach.overlap_events:
             return True
-        return confirmed in kept and time(offset) >= time(confirmed) - reach.overlap
+        return confirmed in kept and time(offset) > time(confirmed) - reach.overlap
 
     def is_within(offset):
         return offset > head - reach.most_events and time(offset) >= now - reach.longest
@@ -120,8 +120,15 @@ def test_a_consumer_that_has_everything_goes_back_ten_seconds():
     """What was given in the last moments is told again: the program may not have dealt with it."""
     journal = steadily(1000, SECOND // 10)
     opening = journal.open(Cursor(EPOCH, 0, 1000, 1000), REACH, journal.times[-1])
-    assert opening.after == 899
-    assert journal.times[opening.after] == journal.times[-1] - 10 * SECOND
+    assert opening.after == 900
+    assert journal.times[opening.after] == journal.times[-1] - 10 * SECOND + SECOND // 10
+
+
+def test_without_overlap_nothing_is_told_twice():
+    """Who sets both to nothing has bots that keep a journal of their own."""
+    journal = steadily(100)
+    reach = Reach(overlap=0, overlap_events=0)
+    assert journal.open(Cursor(EPOCH, 0, 50, 50), reach, journal.times[-1]).after == 50
 
 
 def test_on_a_quiet_stream_it_goes_back_twenty_events():
@@ -221,6 +228,59 @@ def test_finding_the_start_looks_at_few_events(every):
         assert len(journal.asked) < 80
 
 
+# Over several epochs -------------------------------------------------------------------------------------
+
+
+@st.composite
+def histories(draw):
+    """Up to three epochs, their times in one order."""
+    epochs, time = [], 0
+    for name in ("first", "second", "third")[: draw(st.integers(1, 3))]:
+        journal = draw(journals())
+        journal.epoch, journal.times = name, [time + each for each in journal.times]
+        time = journal.times[-1] if journal.times else time
+        epochs.append(journal)
+    return epochs
+
+
+@given(st.data(), histories(), REACHES, st.sampled_from([0, 1, SECOND, 40 * SECOND, 500 * SECOND]))
+def test_a_start_in_an_older_epoch_is_where_looking_at_every_event_finds_it(data, epochs, reach, passed):
+    """The end of the cursor's epoch, all of those after it, and one pair of bounds for all of them."""
+    own = epochs[0]
+    begin = data.draw(st.integers(0, len(own.times)))
+    confirmed = data.draw(st.integers(begin, len(own.times)))
+    cursor = Cursor(own.epoch, begin, confirmed, data.draw(st.integers(begin, confirmed)))
+    now = max((time for journal in epochs for time in journal.times), default=0) + passed
+    left, sent = reach.most_events, []
+    for journal in reversed(epochs):
+        bounded = Reach(reach.overlap, reach.overlap_events, reach.longest, left)
+        wanted, _ = expected(cursor, journal, bounded, now)
+        left -= len(journal.times) - (wanted[0] - 1 if wanted else len(journal.times))
+        sent = [(journal.epoch, offset) for offset in wanted] + sent
+    times = {journal.epoch: journal for journal in epochs}
+    views = [journal.view for journal in epochs]
+    openings = start_through(cursor, views, reach, lambda epoch, offset: times[epoch].time_of(offset), now)
+    assert [
+        (opening.epoch, offset)
+        for opening, view in zip(openings, views, strict=True)
+        for offset in range(opening.after + 1, view.head + 1)
+    ] == sent
+    assert sum(view.head - opening.after for opening, view in zip(openings, views, strict=True)) <= max(
+        reach.most_events, 0
+    )
+
+
+def test_the_end_of_an_older_epoch_is_told_before_the_new_one():
+    """What was committed before an unclean start, and is in the journal, is not lost by the new epoch."""
+    old, new = Journal([1, 2, 3], epoch="old"), Journal([4, 5], epoch="new")
+    times = {"old": old, "new": new}
+    openings = start_through(
+        Cursor("old", 0, 2, 2), [old.view, new.view], Reach(overlap=0, overlap_events=0),
+        lambda epoch, offset: times[epoch].time_of(offset), 5,
+    )  # fmt: skip
+    assert openings == [Opening("old", 2, 3, 2), Opening("new", 0, 1, 0)]
+
+
 # Readers -----------------------------------------------------------------------------------------------
 
 
@@ -232,11 +292,15 @@ def opened(consumer, after=None):
     return consumer.open([Opening(EPOCH, consumer.cursor.confirmed if after is None else after)])
 
 
+def at(offset, epoch=EPOCH):
+    return Position(epoch, offset)
+
+
 def test_a_cursor_follows_its_reader():
     """What the socket surely has is where the next one goes on."""
     one = consumer()
     reader = opened(one)
-    assert one.confirm(reader, Position(reader.epoch, 5), 0, 0)
+    assert one.confirm(reader, at(5), 0, 0)
     assert (one.cursor.confirmed, reader.confirmed) == (5, 5)
 
 
@@ -245,8 +309,8 @@ def test_what_is_confirmed_stays_so(offset):
     """A receipt for less, or for the same again, takes nothing back and moves nothing."""
     one = consumer()
     reader = opened(one)
-    one.confirm(reader, Position(reader.epoch, 5), 0, 0)
-    assert not one.confirm(reader, Position(reader.epoch, offset), 0, 0)
+    one.confirm(reader, at(5), 0, 0)
+    assert not one.confirm(reader, at(offset), 0, 0)
     assert one.cursor.confirmed == 5
 
 
@@ -254,11 +318,11 @@ def test_the_slowest_of_open_readers_counts():
     """A bot that opens its next socket before it drops the last loses nothing by either."""
     one = consumer(10)
     slow, fast = opened(one), opened(one)
-    assert not one.confirm(fast, Position(fast.epoch, 20), 0, 0), "the cursor has not moved"
+    assert not one.confirm(fast, at(20), 0, 0), "the cursor has not moved"
     assert one.cursor.confirmed == 10
-    assert one.confirm(slow, Position(slow.epoch, 15), 0, 0)
+    assert one.confirm(slow, at(15), 0, 0)
     assert one.cursor.confirmed == 15
-    assert one.confirm(slow, Position(slow.epoch, 30), 0, 0)
+    assert one.confirm(slow, at(30), 0, 0)
     assert one.cursor.confirmed == 20
 
 
@@ -266,12 +330,12 @@ def test_a_reader_that_ended_counts_until_a_successor_opens():
     """Its process may be the one that reconnects; once it has, what it had is with the new socket."""
     one = consumer(10)
     gone, open_ = opened(one), opened(one)
-    one.confirm(open_, Position(open_.epoch, 40), 0, 0)
+    one.confirm(open_, at(40), 0, 0)
     one.end(gone)
     assert one.cursor.confirmed == 10
     successor = opened(one, after=5)
     assert successor.confirmed == 10, "what is told again is not unconfirmed by it"
-    one.confirm(successor, Position(successor.epoch, 40), 0, 0)
+    one.confirm(successor, at(40), 0, 0)
     assert one.cursor.confirmed == 40
 
 
@@ -281,7 +345,7 @@ def test_what_ended_longer_ago_than_the_last_opening_does_not_count():
     first = opened(one)
     one.end(first)
     second = opened(one)
-    one.confirm(second, Position(second.epoch, 30), 0, 0)
+    one.confirm(second, at(30), 0, 0)
     one.end(second)
     assert one.cursor.confirmed == 30
 
@@ -292,7 +356,7 @@ def test_the_last_cursor_stays_when_nobody_reads():
     assert one.is_idle
     reader = opened(one)
     assert not one.is_idle
-    one.confirm(reader, Position(reader.epoch, 8), 0, 0)
+    one.confirm(reader, at(8), 0, 0)
     one.end(reader)
     assert one.is_idle
     assert one.cursor.confirmed == 8
@@ -304,7 +368,7 @@ def test_a_reader_that_ended_confirms_nothing_more():
     reader = opened(one)
     one.end(reader)
     one.end(reader)
-    assert not one.confirm(reader, Position(reader.epoch, 9), 0, 0)
+    assert not one.confirm(reader, at(9), 0, 0)
     assert one.cursor.confirmed == 0
 
 
@@ -316,14 +380,48 @@ def test_what_was_passed_over_is_not_passed_over_again():
 
 
 def test_a_new_history_begins_at_its_start():
-    """After a restore nothing of the old places means anything."""
+    """Nothing of the old places means anything, and a reader that is still in them does not count."""
     one = consumer(100, begin=50)
     old = opened(one)
     new = one.open([Opening(LATER, 0)])
     assert one.cursor == Cursor(LATER, 0, 0, 0)
-    assert not one.confirm(old, Position(old.epoch, 120), 0, 0)
-    one.confirm(new, Position(new.epoch, 3), 0, 0)
+    assert not one.confirm(old, at(120), 0, 0)
+    one.confirm(new, at(3, LATER), 0, 0)
     assert one.cursor.confirmed == 3
+
+
+def crossing():
+    """A consumer with a reader that is told the end of an older epoch first."""
+    one = consumer(10)
+    return one, one.open([Opening(EPOCH, 5), Opening(LATER, 0)])
+
+
+def test_the_place_stays_in_the_older_epoch_until_some_of_the_new_one_is_settled():
+    """Should the program die soon, it is told the end of the older one again."""
+    one, reader = crossing()
+    one.confirm(reader, at(50), 0, 0)
+    assert one.cursor == Cursor(EPOCH, 0, 10, 10), "by an offset of the older epoch nothing is confirmed"
+    one.confirm(reader, at(3, LATER), 0, 0)
+    assert one.cursor == Cursor(EPOCH, 0, 10, 10)
+    one.confirm(reader, at(4, LATER), OVERLAP, OVERLAP)
+    assert one.cursor == Cursor(LATER, 0, 4, 3)
+
+
+def test_a_reader_that_ended_in_between_is_told_the_older_epoch_again():
+    """Nothing of what it was told twice is lost by its end, and nothing is passed over twice."""
+    one, reader = crossing()
+    one.confirm(reader, at(3, LATER), 0, 0)
+    one.end(reader)
+    assert one.cursor == Cursor(EPOCH, 0, 10, 10)
+    one.open([Opening(EPOCH, 30), Opening(LATER, 0)])
+    assert one.cursor == Cursor(EPOCH, 0, 30, 30)
+
+
+def test_an_epoch_that_was_told_to_its_end_is_left_behind():
+    """The cursor's epoch has nothing more: the place is in the one after it."""
+    one = consumer(10)
+    one.open([Opening("next", 7), Opening(LATER, 0)])
+    assert one.cursor == Cursor("next", 0, 7, 7)
 
 
 # What a program has had for a while ---------------------------------------------------------------------
@@ -333,11 +431,11 @@ def test_what_was_had_for_the_overlap_is_settled():
     """Only what a program was given longer ago than `overlap` when it last showed life is not told again."""
     one = consumer()
     reader = opened(one)
-    one.confirm(reader, Position(reader.epoch, 100), 0, 1)
+    one.confirm(reader, at(100), 0, 1)
     assert one.cursor == Cursor(EPOCH, 0, 100, 0)
-    one.confirm(reader, Position(reader.epoch, 101), OVERLAP, OVERLAP + 1)
+    one.confirm(reader, at(101), OVERLAP, OVERLAP + 1)
     assert one.cursor == Cursor(EPOCH, 0, 101, 0)
-    assert one.confirm(reader, Position(reader.epoch, 102), OVERLAP + 1, OVERLAP + 2)
+    assert one.confirm(reader, at(102), OVERLAP + 1, OVERLAP + 2)
     assert one.cursor == Cursor(EPOCH, 0, 102, 100)
 
 
@@ -345,11 +443,11 @@ def test_what_is_told_again_settles_again():
     """The program that died took the first telling with it: the second one counts from its own time."""
     one = consumer()
     first = opened(one)
-    one.confirm(first, Position(first.epoch, 100), 0, 1)
+    one.confirm(first, at(100), 0, 1)
     one.end(first)
     second = opened(one, after=0)
-    assert not one.confirm(second, Position(second.epoch, 60), OVERLAP * 2, OVERLAP * 2)
-    one.confirm(second, Position(second.epoch, 100), OVERLAP * 3, OVERLAP * 3)
+    assert not one.confirm(second, at(60), OVERLAP * 2, OVERLAP * 2)
+    one.confirm(second, at(100), OVERLAP * 3, OVERLAP * 3)
     assert one.cursor == Cursor(EPOCH, 0, 100, 60)
 
 
@@ -370,7 +468,7 @@ def test_nothing_is_settled_too_early(receipts):
         asked = now + pause
         longest = max(longest, pause + flight)
         now, offset = asked + flight, offset + more
-        one.confirm(reader, Position(reader.epoch, offset), asked, now)
+        one.confirm(reader, at(offset), asked, now)
         had.append((now, offset))
         alive_at = asked
         safe = max((place for at, place in had if at + OVERLAP <= alive_at), default=0)
@@ -430,9 +528,7 @@ def test_any_history_of_sockets_ends_as_in_the_naive_model(steps):
                 one.end(readers[number])
                 model.end(number)
             else:
-                assert one.confirm(readers[number], Position(readers[number].epoch, offset), 0, 0) == (
-                    one.cursor != before
-                )
+                assert one.confirm(readers[number], at(offset), 0, 0) == (one.cursor != before)
                 model.confirm(number, offset)
         assert one.cursor.confirmed == model.place()
         assert one.cursor.confirmed >= before.confirmed

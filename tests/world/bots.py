@@ -5,12 +5,13 @@ What a program has not dealt with when it dies is gone.
 """
 
 import asyncio
-import json
 import zlib
 from collections import deque
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
 
 from listenkey.base.clock import MILLISECOND, SECOND, Micros
 from tests.world.gateway import Gone
@@ -196,12 +197,12 @@ class Socket:
         if text == b"Ping":
             self._beaten(b"Pong")
             return
-        message = json.loads(text)
+        message = msgspec.json.decode(text)
         inner = message.get("data", message)
         if isinstance(inner, dict) and "n" in inner:
             self._event(inner)
         elif "ping" in message:
-            self._beaten(json.dumps({"pong": message["ping"]}).encode())
+            self._beaten(msgspec.json.encode({"pong": message["ping"]}))
         elif message.get("e") == "listenKeyExpired":
             self.bot.key_ended()
         else:
@@ -364,7 +365,7 @@ class Bot:
             except Gone:
                 await self.world.loop.pause(self.random.randint(1, SECOND))
             else:
-                return status, json.loads(body) if body else {}
+                return status, msgspec.json.decode(body) if body else {}
 
     async def get_key(self) -> None:
         """A key that lives: a new one, or the one at hand once more."""
@@ -395,7 +396,7 @@ class Bot:
         wire = Wire(self.world.loop, self.habits.latency, self.habits.window)
         socket = Socket(self, wire, self.world.next_socket())
         wire.client = socket
-        await self.world.loop.pause(self.habits.latency)
+        await self.world.loop.pause(self.habits.latency + self.random.choice([0, 0, 0, SECOND]))
         key = self.key
         try:
             refusal = self.world.process.dial(target.replace("KEY", key), self.address, wire)
@@ -426,11 +427,11 @@ class Bot:
     def subscribe(self, socket: Socket) -> None:
         """SUBSCRIBE the key on an open socket."""
         socket.bound.append(self.key)
-        socket.send(1, json.dumps({"method": "SUBSCRIBE", "params": [self.key], "id": 1}).encode())
+        socket.send(1, msgspec.json.encode({"method": "SUBSCRIBE", "params": [self.key], "id": 1}))
 
     def _ask_for_topics(self, socket: Socket, verb: str) -> None:
         for topic in self.product.topics:
-            socket.send(1, json.dumps({"id": "1", "reqType": verb, "dataType": topic}).encode())
+            socket.send(1, msgspec.json.encode({"id": "1", "reqType": verb, "dataType": topic}))
 
     async def subscribe_again(self, socket: Socket) -> None:
         """Leave the stream and come back to it, on the same socket, perhaps by another key."""
@@ -441,7 +442,7 @@ class Bot:
         elif SUBSCRIBED in self.product.targets:
             for key in set(socket.bound):
                 request = {"method": "UNSUBSCRIBE", "params": [key], "id": 2}
-                socket.send(1, json.dumps(request).encode())
+                socket.send(1, msgspec.json.encode(request))
             await self.world.loop.pause(self.random.randint(0, SECOND))
             if self.random.random() < 0.3 and self.key:
                 await self.give_up_key()
@@ -458,6 +459,9 @@ class Bot:
                 await self._rest(random.randint(SECOND // 5, SECOND))
                 continue
             self._changed.clear()
+            if self.sockets and random.random() < self.habits.is_bound_to_die:
+                await loop.pause(random.randint(0, SECOND // 2))
+                self.die()
             if self.sockets and self.key:
                 await loop.until(self._changed, random.randint(SECOND // 10, 6 * SECOND))
             if self.sockets and self.key:
@@ -470,7 +474,7 @@ class Bot:
                 for socket in tuple(self.sockets):
                     socket.close(politely=True)
             if not self.sockets:
-                away = random.choice([0, 0, SECOND // 2, SECOND, 4 * SECOND, self.world.longest * 3 // 2])
+                away = random.choice([0, 0, SECOND // 2, 4 * SECOND, 6 * SECOND, self.world.longest * 3 // 2])
                 await self._rest(away)
 
     async def _rest(self, span: Micros) -> None:

@@ -122,6 +122,8 @@ class Process:
         self.commit_after, self.tell_after = commit_after, tell_after
         self.dies_in = 0
         """How many steps it has left; 0 for as many as there are."""
+        self.died_at: Micros = 0
+        """When it was killed, by the clock on the wall; 0 for an orderly end."""
         self.when_dead: Callable[[], None] = lambda: None
         self.wires: list[Wire] = []
         self._calls: set[asyncio.Task[Any]] = set()
@@ -168,6 +170,7 @@ class Process:
         """kill -9: nothing more leaves this process, not even out of what it is just doing."""
         if self.alive:
             self.alive = False
+            self.died_at = self.loop.wall()
             self.loop.call_soon(self._clear_away)
 
     def _clear_away(self) -> None:

@@ -1,8 +1,8 @@
 """What happened in a world of deliveries, and whether all of it was promised.
 
-The history is written by everybody as they go: journals as they are in the end, what each program was given,
-dealt with and took along when it died, where the gateway let each reader begin, and what it said it had
-passed over. `problems` looks at nothing else.
+The history is written by everybody as they go: what the journals held; what each program was given, had dealt
+with, and took along when it died; where the gateway let each reader begin, and what it says it passed over.
+`problems` looks at nothing else.
 """
 
 from bisect import bisect_right
@@ -48,6 +48,8 @@ class Start:
     cursor: Place
     kept: Place
     """The cursor that had been committed by then."""
+    oldest: dict[int, int]
+    """Of each epoch, the first offset that retention had left."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,7 @@ class _Judge:
         for _, number in heard.taken:
             event = self.by_number.get(number)
             if event is None:
-                yield f"socket {heard.socket} was sent {number}, which is not journaled or was not asked for"
+                yield f"socket {heard.socket} was sent {number}, which nobody published or it did not ask for"
                 continue
             if before is not None and event.place <= before:
                 yield f"socket {heard.socket} was sent {event.place} after {before}"
@@ -165,8 +167,7 @@ class _Judge:
                 left_out = self.events[bisect_right(self.places, before) : self._index(event.place)]
                 for other in left_out:
                     if not self._was_passed_over(other):
-                        missed = f"{other.place} between {before} and {event.place}"
-                        yield f"socket {heard.socket} was not sent {missed}"
+                        yield f"socket {heard.socket} was not sent {other.place}, but {event.place}"
             if end is not None and event.time > end:
                 yield f"socket {heard.socket} was sent {event.place} after the end of its keys"
             before = event.place
@@ -185,11 +186,14 @@ class _Judge:
 
     def _receipt(self, receipt: Receipt) -> Iterator[str]:
         """Nothing is confirmed that the library had not taken."""
-        sent = bisect_right(self.places, receipt.place) - bisect_right(self.places, receipt.since)
+        between = slice(bisect_right(self.places, receipt.since), bisect_right(self.places, receipt.place))
+        sent = between.stop - between.start
+        if receipt.taken < sent:
+            sent -= sum(self._was_passed_over(event) for event in self.events[between])
         if receipt.taken < sent:
             yield (
-                f"socket {receipt.socket} confirmed {sent} events of {receipt.since} to {receipt.place},"
-                f" and had {receipt.taken}"
+                f"socket {receipt.socket} had {receipt.taken} of the {sent} events after {receipt.since}"
+                f" that it is taken to have by {receipt.place}"
             )
 
     # Losses -------------------------------------------------------------------------------------------
@@ -215,12 +219,16 @@ class _Judge:
         return any(first <= event.place <= last for first, last in self.reading.passed)
 
     def _is_beyond_the_bounds(self, event: Event, last: Micros) -> bool:
-        """Whether at the first opening that did not go back to it, it was too old or too far back. The log
-        need not say so: it had been given before."""
+        """Whether at the first opening that did not go back to it, it was too old, too far back or forgotten.
+        The log need not say so: it had been given before."""
         for start in self.reading.starts:
             if start.time >= last and start.place >= event.place:
-                after_it = bisect_right(self.all_places, start.head) - bisect_right(
-                    self.all_places, event.place
+                newer = slice(
+                    bisect_right(self.all_places, event.place), bisect_right(self.all_places, start.head)
                 )
-                return event.time < start.time - self.bounds.longest or after_it >= self.bounds.most_events
+                return (
+                    event.time < start.time - self.bounds.longest
+                    or newer.stop - newer.start >= self.bounds.most_events
+                    or event.place[1] < start.oldest.get(event.place[0], 0)
+                )
         return False

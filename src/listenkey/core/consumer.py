@@ -82,7 +82,7 @@ def start_after(cursor: Cursor, view: JournalView, reach: Reach, time_of: TimeOf
     floor = max(cursor.begin, kept, view.head - reach.most_events)
     start = max(floor, min(cursor.settled, confirmed - reach.overlap_events))
     if start > floor:
-        start = _overlapped(start, floor, time_of(confirmed) - reach.overlap, time_of)
+        start = _overlapped(start, floor, time_of(confirmed) - reach.overlap + 1, time_of)
     if start < view.head and time_of(start + 1) < now - reach.longest:
         start = _first_at(start + 1, view.head + 1, now - reach.longest, time_of) - 1
     return Opening(view.epoch, start, confirmed + 1, start)
@@ -197,6 +197,7 @@ class Consumer:
         confirmed, settled = max(first.after, before.confirmed), max(first.after, before.settled)
         self._cursor = Cursor(first.epoch, before.begin, confirmed, settled)
         self._ended.clear()
+        self._readers = [reader for reader in self._readers if reader.epoch == current.epoch]
         if first is current:
             reader = Reader(self, current.epoch, confirmed, settled, crosses=False)
         else:

@@ -331,11 +331,14 @@ class Streams:
         """Native readers are told; for those that know only the venue's protocol, log and metrics are."""
         if subscription.on_gap is not None:
             subscription.on_gap(gap)
-        elif gap.last is not None:
+        elif gap.last is not None and subscription.key is not None:
             self._metrics.events_passed_over += gap.last - gap.first + 1
             _log.warning(
                 "events_passed_over",
+                account=subscription.key.account,
                 stream=subscription.stream.stream,
+                topic=subscription.topic,
+                api_key=subscription.key.user,
                 epoch=gap.epoch,
                 first=gap.first,
                 last=gap.last,
