@@ -9,6 +9,7 @@ from listenkey.base.errors import StoreError
 from listenkey.core.access import client_address
 from listenkey.core.session import Close
 from listenkey.dialect.model import Dialect
+from listenkey.edge.api_socket import ApiSocket
 from listenkey.edge.asgi import (
     BodyTooLarge,
     BodyTooSlow,
@@ -24,10 +25,13 @@ from listenkey.edge.handshake import Refusal, switching_protocols
 from listenkey.edge.http import Upgrade
 from listenkey.edge.native import Native
 from listenkey.edge.venue_socket import VenueSocket, VenueSockets
+from listenkey.service.api_connection import admit_connection
 from listenkey.service.gateway import Gateway
+from listenkey.wire.api import read_flag
 from listenkey.wire.messages import Fault, Request
+from listenkey.wire.parameters import read_form
 from listenkey.wire.rest import render_fault
-from listenkey.wire.routes import RouteTable
+from listenkey.wire.routes import ApiRoute, RouteTable
 
 _NATIVE: Final = "/lk/"
 _log = structlog.get_logger(__name__)
@@ -95,6 +99,9 @@ class Venue:
         if upgrade.path.startswith(_NATIVE):
             return self._native.open_socket(upgrade, transport, address)
         host = _host(upgrade.headers)
+        api = self._routes.api(self._name, host, upgrade.path)
+        if api is not None:
+            return self._open_api(upgrade, api, transport, address)
         route = self._routes.socket(self._name, host, upgrade.path)
         if route is None:
             unknown = self._routes.rest(self._name, host, "GET", upgrade.path)
@@ -107,11 +114,33 @@ class Venue:
             return self._refuse(upgrade, dialect, Fault("internal"))
         if actions and isinstance(actions[0], Close):
             return self._refuse(upgrade, dialect, Fault("listen_key_unknown"), status=401)
-        if session.awaits_key and not self._sockets.admit_without_key(address):
-            return Refusal(429, b"too many sockets without a listen key from this address")
+        places = self._sockets.places_for(session)
+        if places is not None and not places.take(address):
+            return Refusal(429, b"too many sockets without a listen key")
         transport.write(switching_protocols(upgrade.accept, upgrade.date))
         socket = VenueSocket(self._sockets, session, transport, address)
         socket.start(actions)
+        return socket
+
+    def _open_api(
+        self, upgrade: Upgrade, route: ApiRoute, transport: asyncio.Transport, address: str
+    ) -> asyncio.Protocol | Refusal:
+        gateway = self._gateway
+        fault = admit_connection(gateway.api_parts, route.dialect, route.api, address, gateway.clock.now())
+        if fault is not None:
+            return self._refuse(upgrade, route.dialect, fault)
+        transport.write(switching_protocols(upgrade.accept, upgrade.date))
+        told = read_flag(read_form(upgrade.query).get("returnRateLimits"))
+        socket = ApiSocket(
+            gateway,
+            self._sockets.shared,
+            route,
+            transport,
+            address,
+            tells_limits=told is not False,
+            enforce=self._sockets.policy.enforce,
+        )
+        socket.start()
         return socket
 
     def _refuse(self, upgrade: Upgrade, dialect: Dialect, fault: Fault, status: int = 0) -> Refusal:

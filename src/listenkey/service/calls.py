@@ -4,14 +4,16 @@ import structlog
 
 from listenkey.base.clock import Micros
 from listenkey.base.errors import Refused, StoreError
-from listenkey.core.access import address_allowed
 from listenkey.core.records import ApiKey
+from listenkey.dialect.api import TokenCall
 from listenkey.dialect.model import Dialect, Operation
 from listenkey.service.clock import ServiceClock
-from listenkey.service.credentials import Credentials
+from listenkey.service.credentials import Credentials, refusal
 from listenkey.service.keys import Held, Keys
 from listenkey.service.limits import Call, Limiter, Verdict, settle
+from listenkey.service.listen_tokens import ListenTokens
 from listenkey.service.metrics import Metrics
+from listenkey.service.names import StreamNames
 from listenkey.wire.rest import (
     Arguments,
     Fault,
@@ -28,7 +30,8 @@ from listenkey.wire.rest import (
     render_public,
     render_success,
 )
-from listenkey.wire.routes import OperationRoute, PublicRoute, Route, UnknownRoute
+from listenkey.wire.routes import OperationRoute, PublicRoute, Route, TokenRoute, UnknownRoute
+from listenkey.wire.tokens import read_token_request, render_token
 
 _log = structlog.get_logger(__name__)
 
@@ -44,6 +47,8 @@ class VenueCalls:
         limiter: Limiter,
         metrics: Metrics,
         symbols: dict[str, frozenset[str]],
+        names: StreamNames,
+        tokens: ListenTokens,
     ) -> None:
         """`symbols`: by dialect, the symbols that exist; a dialect that is not in it takes any well-formed
         one."""
@@ -53,6 +58,8 @@ class VenueCalls:
         self._limiter = limiter
         self._metrics = metrics
         self._symbols = symbols
+        self._names = names
+        self._tokens = tokens
 
     async def handle(self, route: Route, request: Request, address: str) -> Reply:
         """The reply to a request. Never raises: a fault of ours is the dialect's own internal error."""
@@ -71,6 +78,8 @@ class VenueCalls:
     async def _answer(self, route: Route, request: Request, address: str, now: Micros) -> Reply:
         if isinstance(route, OperationRoute):
             return await self._operate(route.dialect, route.operation, request, address, now)
+        if isinstance(route, TokenRoute):
+            return await self._operate(route.dialect, route.call, request, address, now)
         dialect = route.dialect
         if isinstance(route, PublicRoute):
             call = Call(
@@ -92,7 +101,12 @@ class VenueCalls:
         return _with_headers(render_public(route.call, now), verdict)
 
     async def _operate(
-        self, dialect: Dialect, operation: Operation, request: Request, address: str, now: Micros
+        self,
+        dialect: Dialect,
+        operation: Operation | TokenCall,
+        request: Request,
+        address: str,
+        now: Micros,
     ) -> Reply:
         given = read_api_key(dialect, request)
         api_key = None if isinstance(given, Fault) else self._credentials.find(given)
@@ -109,14 +123,27 @@ class VenueCalls:
         if fault is None and isinstance(given, Fault):
             fault = given
         if fault is None:
-            fault = _refusal(api_key, address)
+            fault = refusal(api_key, address)
         if fault is not None or api_key is None:
             return await self._fail(call, fault or Fault("api_key_unknown", {}), verdict, request, now)
-        done = await self._perform(dialect, operation, request, api_key, now, address)
+        if isinstance(operation, TokenCall):
+            done = self._make_token(operation, request, api_key, now)
+        else:
+            done = await self._perform(dialect, operation, request, api_key, now, address)
         if isinstance(done, Fault):
             return await self._fail(call, done, verdict, request, now)
         await settle(verdict.durable)
         return _with_headers(done, verdict)
+
+    def _make_token(self, call: TokenCall, request: Request, api_key: ApiKey, now: Micros) -> Reply | Fault:
+        wanted = read_token_request(call, request)
+        if isinstance(wanted, Fault):
+            return wanted
+        if not self._names.is_stream(wanted.stream):
+            return Fault("symbol_unknown", {"parameter": call.symbol_parameter})
+        expires_at = now + wanted.validity
+        token = self._tokens.mint(api_key, wanted.stream, expires_at)
+        return render_token(call, token, expires_at)
 
     async def _perform(
         self,
@@ -180,16 +207,6 @@ class VenueCalls:
                 fault = tripped.fault
         await settle(verdict.durable)
         return _with_headers(render_fault(call.dialect, fault, request=request, now=now), verdict)
-
-
-def _refusal(api_key: ApiKey | None, address: str) -> Fault | None:
-    if api_key is None:
-        return Fault("api_key_unknown", {})
-    if not address_allowed(address, api_key.ip_allow):
-        return Fault("ip_not_allowed", {})
-    if "read" not in api_key.permissions:
-        return Fault("permission_denied", {})
-    return None
 
 
 def _with_headers(reply: Reply, verdict: Verdict) -> Reply:

@@ -4,9 +4,11 @@ from collections import OrderedDict
 
 import msgspec
 
+from listenkey.core.access import address_allowed
 from listenkey.core.records import ApiKey
 from listenkey.service.vault import Vault
 from listenkey.store.base import Store
+from listenkey.wire.messages import Fault
 
 _REMEMBERED = 10_000
 
@@ -50,3 +52,14 @@ class Credentials:
     def forget(self) -> None:
         """Drop what is remembered; the store knows."""
         self._remembered.clear()
+
+
+def refusal(api_key: ApiKey | None, address: str) -> Fault | None:
+    """Why an API key may not be used to read, from this address; None where it may."""
+    if api_key is None:
+        return Fault("api_key_unknown", {})
+    if not address_allowed(address, api_key.ip_allow):
+        return Fault("ip_not_allowed", {})
+    if "read" not in api_key.permissions:
+        return Fault("permission_denied", {})
+    return None

@@ -12,6 +12,7 @@ from listenkey.base.errors import ListenKeyError
 from listenkey.core.records import Event, StreamId
 from listenkey.dialect.model import Dialect
 from listenkey.service.accounts import Accounts, Tokens
+from listenkey.service.api_methods import ApiParts
 from listenkey.service.calls import VenueCalls
 from listenkey.service.clock import ServiceClock
 from listenkey.service.connections import Connections
@@ -19,6 +20,7 @@ from listenkey.service.consumers import Consumers, DeliveryRules
 from listenkey.service.credentials import Credentials
 from listenkey.service.keys import ClosePolicy, Keys
 from listenkey.service.limits import Limiter, Mode
+from listenkey.service.listen_tokens import ListenTokens
 from listenkey.service.metrics import Metrics, MetricsPage
 from listenkey.service.names import StreamNames
 from listenkey.service.publish import Publisher
@@ -82,8 +84,26 @@ class Gateway:
             store, self.clock, vault, dialects, self.metrics, self.names, self.consumers, options.close
         )
         self.limiter = Limiter(store, self.metrics, options.limits)
+        tokens = ListenTokens(vault, self.credentials)
         self.calls = VenueCalls(
-            self.clock, self.keys, self.credentials, self.limiter, self.metrics, options.symbols
+            self.clock,
+            self.keys,
+            self.credentials,
+            self.limiter,
+            self.metrics,
+            options.symbols,
+            self.names,
+            tokens,
+        )
+        self.api_parts = ApiParts(
+            store,
+            self.clock,
+            self.keys,
+            self.credentials,
+            self.limiter,
+            self.metrics,
+            self.streams,
+            tokens,
         )
         self.publisher = Publisher(
             store,

@@ -50,6 +50,8 @@ class Verdict(msgspec.Struct, frozen=True):
     fault: Fault | None
     headers: tuple[tuple[bytes, bytes], ...] = ()
     durable: "tuple[Future[None], ...]" = ()
+    used: tuple[tuple[Limit, int], ...] = ()
+    """How full each bucket is that the call counts in."""
 
 
 class _Bucket(msgspec.Struct):
@@ -83,7 +85,7 @@ class Limiter:
     def admit(self, call: Call, now: Micros) -> Verdict:
         """Count a call, or say why not."""
         if self._mode == "off":
-            return Verdict(None, _headers_without_limits(call))
+            return Verdict(None, _headers_without_limits(call), used=_used_without_limits(call))
         shut = self._shut_out(call, now)
         if shut is not None:
             return shut
@@ -96,7 +98,8 @@ class Limiter:
         for bucket in buckets:
             if charge(bucket.window, bucket.rule, bucket.cost):
                 self._reserve(bucket, now)
-        return Verdict(None, _headers(buckets), self._durable(*(bucket.name for bucket in buckets)))
+        durable = self._durable(*(bucket.name for bucket in buckets))
+        return Verdict(None, _headers(buckets), durable, _used(buckets))
 
     def _bucket(self, call: Call, limit: Limit, now: Micros) -> _Bucket | None:
         if limit.name not in call.pools:
@@ -191,7 +194,8 @@ class Limiter:
             until_ms=to_millis(window.end),
         )
         verdict = self._refuse(fault, limit, window.end, now)
-        return Verdict(verdict.fault, (*verdict.headers, *_headers([bucket])), self._durable(penalty))
+        headers = (*verdict.headers, *_headers([bucket]))
+        return Verdict(verdict.fault, headers, self._durable(penalty), _used([bucket]))
 
     def _ban(self, call: Call, rules: BanRules, now: Micros) -> Verdict:
         name = f"{call.dialect.name}|ban|{self._origin(call)}"
@@ -323,6 +327,14 @@ def _headers(buckets: list[_Bucket]) -> tuple[tuple[bytes, bytes], ...]:
         headers.extend((name.encode(), b"%d" % left) for name in limit.remaining_headers)
         headers.extend((name.encode(), b"%d" % to_millis(window.end)) for name in limit.reset_headers)
     return tuple(headers)
+
+
+def _used(buckets: list[_Bucket]) -> tuple[tuple[Limit, int], ...]:
+    return tuple((bucket.limit, bucket.window.used) for bucket in buckets)
+
+
+def _used_without_limits(call: Call) -> tuple[tuple[Limit, int], ...]:
+    return tuple((limit, call.weight) for limit in call.dialect.limits.buckets if limit.name in call.pools)
 
 
 def _headers_without_limits(call: Call) -> tuple[tuple[bytes, bytes], ...]:

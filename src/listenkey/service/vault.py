@@ -70,6 +70,7 @@ class Vault:
     def __init__(self, master_secret: bytes) -> None:
         self._key_root = _subkey(master_secret, b"listen-key strings")
         self._sealing = ChaCha20Poly1305(_subkey(master_secret, b"api secrets"))
+        self._tokens = ChaCha20Poly1305(_subkey(master_secret, b"listen tokens"))
         self._check = _subkey(master_secret, b"check value")
 
     @property
@@ -113,6 +114,18 @@ class Vault:
             return self._sealing.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], api_key_id.encode())
         except (InvalidTag, ValueError) as error:
             raise SecretError("an API secret cannot be opened", "check the master secret") from error
+
+    def wrap_token(self, claims: bytes) -> bytes:
+        """What a listen token says, so that nobody else can read or make one."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return nonce + self._tokens.encrypt(nonce, claims, None)
+
+    def unwrap_token(self, token: bytes) -> bytes | None:
+        """What a listen token says; None where it is none of ours."""
+        try:
+            return self._tokens.decrypt(token[:_NONCE_BYTES], token[_NONCE_BYTES:], None)
+        except (InvalidTag, ValueError):
+            return None
 
 
 def _subkey(master_secret: bytes, purpose: bytes) -> bytes:

@@ -19,6 +19,8 @@ __all__ = [
     "Reply",
     "Request",
     "Signed",
+    "check_api_key",
+    "check_listen_key",
     "check_signature",
     "error_code",
     "read_api_key",
@@ -42,7 +44,15 @@ def read_api_key(dialect: Dialect, request: Request) -> str | Fault:
     if not value:
         return Fault("api_key_missing")
     key = value.decode("latin-1")
-    return key if _pattern(auth.api_key_pattern).fullmatch(key) else Fault("api_key_malformed")
+    return check_api_key(dialect, key) or key
+
+
+def check_api_key(dialect: Dialect, key: str) -> Fault | None:
+    """Why a text can be no API key, if it cannot: `api_key_missing`, `api_key_malformed`."""
+    if not key:
+        return Fault("api_key_missing")
+    good = _pattern(dialect.auth.api_key_pattern).fullmatch(key)
+    return None if good else Fault("api_key_malformed")
 
 
 def read_arguments(
@@ -95,6 +105,11 @@ def _read_listen_key(
     key = parameters.get(name)
     for alias in operation.key_aliases:
         key = parameters.get(alias) if key is None else key
+    return check_listen_key(dialect, key, name)
+
+
+def check_listen_key(dialect: Dialect, key: str | None, name: str) -> str | Fault:
+    """The listen key that the parameter of this name gives, or what is wrong with it."""
     if key is None:
         return Fault("listen_key_missing", {"parameter": name})
     if not key:

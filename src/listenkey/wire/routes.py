@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from listenkey.base.errors import DialectError
+from listenkey.dialect.api import TokenCall, WebSocketApi
 from listenkey.dialect.model import Dialect, FailureKind, Operation, PublicCall, SocketPath
 
 _NAMES: Final = "/{names}"
@@ -38,6 +39,14 @@ class PublicRoute(msgspec.Struct, frozen=True):
     path: str
 
 
+class TokenRoute(msgspec.Struct, frozen=True):
+    """A listen token was asked for."""
+
+    dialect: Dialect
+    call: TokenCall
+    path: str
+
+
 class UnknownRoute(msgspec.Struct, frozen=True):
     """Nobody's path, or a method that it does not have; the dialect's own error answers."""
 
@@ -46,7 +55,7 @@ class UnknownRoute(msgspec.Struct, frozen=True):
     path: str
 
 
-Route = OperationRoute | PublicRoute | UnknownRoute
+Route = OperationRoute | PublicRoute | TokenRoute | UnknownRoute
 
 
 class SocketCandidate(msgspec.Struct, frozen=True):
@@ -68,19 +77,28 @@ class SocketRoute(msgspec.Struct, frozen=True):
     names: tuple[str, ...]
 
 
+class ApiRoute(msgspec.Struct, frozen=True):
+    """A WebSocket API's path."""
+
+    dialect: Dialect
+    api: WebSocketApi
+
+
 class _View:
     """What is reachable at one place: a mount or the root."""
 
     def __init__(self, mounts: Iterable[Mount], fallback: Dialect, *, root: bool) -> None:
         self.fallback = fallback
-        self.calls: dict[tuple[str, str], OperationRoute | PublicRoute] = {}
+        self.calls: dict[tuple[str, str], OperationRoute | PublicRoute | TokenRoute] = {}
         self.owners: dict[str, Dialect] = {}
+        self.apis: dict[str, ApiRoute] = {}
         self.exact: dict[str, list[SocketCandidate]] = {}
         self.named: dict[str, list[SocketCandidate]] = {}
         self.unknown: list[tuple[str, Dialect]] = []
         for mount in mounts:
             self._add_calls(mount.dialect, root=root)
             self._add_sockets(mount, root=root)
+            self._add_apis(mount.dialect)
             self.unknown += [(row.prefix, mount.dialect) for row in mount.dialect.unknown_paths]
         self.unknown.sort(key=lambda row: -len(row[0]))
         self.named = dict(sorted(self.named.items(), key=lambda row: -len(row[0])))
@@ -91,8 +109,16 @@ class _View:
         for call in dialect.public_calls:
             if call.root or not root:
                 self._add(PublicRoute(dialect, call, call.path), call.method)
+        for token_call in dialect.token_calls:
+            self._add(TokenRoute(dialect, token_call, token_call.path), token_call.method)
 
-    def _add(self, route: OperationRoute | PublicRoute, method: str) -> None:
+    def _add_apis(self, dialect: Dialect) -> None:
+        for api in dialect.apis:
+            other = self.apis.setdefault(api.path, ApiRoute(dialect, api))
+            if other.api is not api:
+                raise _overlap(api.path, other.dialect, dialect)
+
+    def _add(self, route: OperationRoute | PublicRoute | TokenRoute, method: str) -> None:
         other = self.calls.setdefault((method, route.path), route)
         if other is not route:
             raise _overlap(f"{method} {route.path}", other.dialect, route.dialect)
@@ -139,6 +165,11 @@ class RouteTable:
             if inner.startswith(prefix):
                 return UnknownRoute(dialect, "path_unknown", inner)
         return UnknownRoute(view.fallback, "path_unknown", inner)
+
+    def api(self, listener: str, host: str, path: str) -> ApiRoute | None:
+        """The WebSocket API that a handshake is for, or None where it is for none."""
+        view, inner = self._place(listener, host, path)
+        return view.apis.get(inner)
 
     def socket(self, listener: str, host: str, path: str) -> SocketRoute | None:
         """Where a WebSocket handshake goes, or None where there is no such socket."""
@@ -195,7 +226,7 @@ def build_routes(dialects: Mapping[str, Dialect], hosts: Mapping[str, str]) -> R
 
 def _refuse_shadows(root: _View, mounts: Mapping[str, Mount]) -> None:
     """A name is the first part of a prefix, so no path at the root may begin with it."""
-    paths = [*root.owners, *root.exact, *root.named]
+    paths = [*root.owners, *root.exact, *root.named, *root.apis]
     for path in paths:
         mount = mounts.get(path[1:].partition("/")[0])
         if mount is not None:

@@ -4,7 +4,7 @@ import binascii
 import hmac
 from base64 import b64decode
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from listenkey.dialect.model import Dialect
 from listenkey.wire.messages import Fault, Signed
@@ -28,6 +28,15 @@ def check_signature(dialect: Dialect, signed: Signed, secret: bytes, public_key:
 def is_public_key(pem: str) -> bool:
     """Whether this is a PEM public key of a kind that signatures can be checked with."""
     return _load(pem) is not None
+
+
+def kind_of_key(pem: str) -> Literal["hmac", "rsa", "ed25519"]:
+    """How requests with an API key are signed: by a shared secret where it has no public key."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    if not pem:
+        return "hmac"
+    return "ed25519" if isinstance(_load(pem), Ed25519PublicKey) else "rsa"
 
 
 def _mac(secret: bytes, payload: bytes) -> bytes:

@@ -1,0 +1,141 @@
+"""A WebSocket API's socket: frames to the service one after the other, answers and events back."""
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from listenkey.base.clock import Micros, to_millis
+from listenkey.core.api_session import Liveness
+from listenkey.edge.websocket import Surroundings, WebSocket
+from listenkey.service.api_connection import ApiConnection
+from listenkey.service.gateway import Gateway
+from listenkey.wire import frames
+from listenkey.wire.routes import ApiRoute
+
+if TYPE_CHECKING:
+    from listenkey.service.outlet import EndReason, Subscription
+
+_PING: Final = 0x9
+_MOST_WAITING: Final = 1024
+"""Frames that may wait for their answer."""
+
+
+class ApiSocket(WebSocket):
+    """One connection to a WebSocket API."""
+
+    __slots__ = (
+        "_answering",
+        "_asked",
+        "_connection",
+        "_enforced",
+        "_gateway",
+        "_liveness",
+        "_route",
+    )
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        shared: Surroundings,
+        route: ApiRoute,
+        transport: asyncio.Transport,
+        address: str,
+        *,
+        tells_limits: bool,
+        enforce: bool | None,
+    ) -> None:
+        """`enforce`: whether a peer that answers no Ping is dropped; None for what the dialect says."""
+        super().__init__(shared, transport, address, gateway.clock.now())
+        self._gateway = gateway
+        self._route = route
+        api, heartbeat = route.api, route.dialect.heartbeats[route.api.heartbeat]
+        self._connection = ApiConnection(
+            gateway.api_parts, route.dialect, api, self, tells_limits=tells_limits
+        )
+        self._liveness = Liveness(heartbeat, shared.pacer.now(), echo=api.echo_demanded)
+        self._enforced = heartbeat.enforced if enforce is None else enforce
+        self._asked: deque[str] = deque()
+        self._answering: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """The 101 is out; let time run."""
+        self._shared.registry.register(self)
+        self._gateway.metrics.sockets_opened += 1
+        self._rest()
+
+    # Inputs -----------------------------------------------------------------------------------------
+
+    def message_received(self, message: str, now: Micros) -> None:
+        """A request."""
+        if len(self._asked) >= _MOST_WAITING:
+            self.close("too_many_requests")
+            return
+        self._asked.append(message)
+        if self._answering is None:
+            self._answering = asyncio.ensure_future(self._answer_all())
+
+    async def _answer_all(self) -> None:
+        try:
+            while self._asked and not self._closing:
+                answer = await self._connection.answer(self._asked.popleft())
+                for frame in answer.before:
+                    self.push(frame)
+                self.push(frames.encode_text(answer.text, "text"))
+                self.flush()
+                if answer.ends:
+                    self.close("too_many_requests")
+        finally:
+            self._answering = None
+        self._rest()
+
+    def pong_received(self, payload: bytes, now: Micros) -> None:
+        """A Pong, which has to be the right one where the venue looks at it."""
+        self._liveness.ponged(payload)
+
+    def woken(self, now: Micros) -> None:
+        """Time for a Ping, for the end of a subscription, or of the connection."""
+        for frame in self._connection.expire(self._gateway.clock.now()):
+            self.push(frame)
+        payload = b"%d" % to_millis(self._gateway.clock.now())
+        due = self._liveness.wake(now, payload)
+        if due == "dead" and self._enforced:
+            self.close("pong_timeout")
+            return
+        if due == "ping":
+            self.push(frames.ws_frame(payload, _PING))
+        self.flush()
+        self._rest()
+
+    def _rest(self) -> None:
+        if self._closing:
+            return
+        due = self._liveness.wake_at()
+        expiry = self._connection.next_expiry()
+        if expiry is not None:
+            due = min(due, self._shared.pacer.now() + max(0, expiry - self._gateway.clock.now()))
+        self._shared.pacer.wake_at(self, due)
+
+    def subscription_ended(self, subscription: "Subscription", reason: "EndReason") -> None:
+        """The API key behind a subscription was revoked."""
+        frame = self._connection.ended(subscription)
+        if frame is not None:
+            self.push(frame)
+            self.flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        super().connection_lost(exc)
+        self._asked.clear()
+
+    def close(self, kind: str) -> None:
+        """End the socket by its dialect's close table."""
+        if self._closing:
+            return
+        if kind == "shutdown":
+            goodbye = self._connection.goodbye(self._gateway.clock.now())
+            if goodbye:
+                self.push(frames.encode_text(goodbye, "text"))
+        if kind == "pong_timeout":
+            self._shared.metrics.sockets_unanswered += 1
+        row = self._route.dialect.close(kind)
+        self.close_with(row.code, row.reason, drop_queue=kind == "slow")
