@@ -2,6 +2,7 @@
 nowhere, templates that cannot be filled, keys that could be guessed.
 """
 
+from listenkey.dialect.lint.api import check_apis, check_token_calls
 from listenkey.dialect.lint.calls import check_calls, check_failures, check_limits, check_operations
 from listenkey.dialect.lint.events import check_events
 from listenkey.dialect.lint.keys import check_auth, check_key_space, check_names
@@ -21,6 +22,8 @@ _CHECKS = (
     check_controls,
     check_heartbeats,
     check_endings,
+    check_apis,
+    check_token_calls,
     check_hosts,
     check_eras,
     check_events,

@@ -14,7 +14,7 @@ _OURS: Final = "/lk/"
 
 _JSON_PLACES: Final[dict[str, object]] = {
     "result": b"null", "id": b"1", "event": b"{}", "name": "x", "reason": "x", "msg": "x", "listen_key": "x",
-    "iso_time": "x", "path": "x", "method": "x",
+    "iso_time": "x", "path": "x", "method": "x", "token": "x", "subscriptions": b"[]",
 }  # fmt: skip
 """What stands in for each place while a template is tried; all others are numbers."""
 
