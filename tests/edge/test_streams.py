@@ -351,6 +351,26 @@ class TestHeartbeats:
             await second.socket.close()
             await gate.dial("/ws")
 
+    async def test_sockets_of_market_data_are_capped_by_address_and_in_all(self, make_gate):
+        """They stay open and quiet for ever, so one peer could take every file descriptor that there is."""
+        proxied = {"trusted_proxies": ("127.0.0.1",)}
+        streams = Streams(market_sockets_per_address=2, market_sockets=3)
+        async with make_gate(streams=streams, **proxied) as gate:
+
+            def from_(address):
+                return {"additional_headers": {"X-Forwarded-For": address}}
+
+            first = await gate.dial("/public/ws", **from_("10.0.0.1"))
+            await gate.dial("/market/stream", **from_("10.0.0.1"))
+            assert (await gate.refusal("/public/stream", **from_("10.0.0.1"))).status_code == 429
+            await gate.dial("/public/ws", **from_("10.0.0.2"))
+            assert (await gate.refusal("/market/ws", **from_("10.0.0.2"))).status_code == 429
+            await gate.dial("/ws", **from_("10.0.0.1"))
+            gate.advance(3600)
+            await first.socket.close()
+            await until(lambda: len(gate.gateway.connections) == 2)
+            await gate.dial("/public/ws", **from_("10.0.0.1"))
+
 
 class TestBingx:
     async def test_swap_events_come_at_once_as_gzip_and_nothing_else(self, gate):

@@ -93,6 +93,15 @@ class Streams(_Section, frozen=True):
     no_key_sockets_per_address: Annotated[
         int, says("Most sockets without a key that one address may hold open.", ge=1)
     ] = 64
+    market_sockets_per_address: Annotated[
+        int,
+        says(
+            "Most sockets on paths of market data, where nothing is ever sent, that one address may hold "
+            "open. Clients of USD-M futures open such sockets beside the one for their stream.",
+            ge=1,
+        ),
+    ] = 256
+    market_sockets: Annotated[int, says("Most sockets on paths of market data in all.", ge=1)] = 4096
 
 
 class StreamSettings(_Section, frozen=True):

@@ -189,6 +189,11 @@ class Session:
         return self._active[0]
 
     @property
+    def carries_data(self) -> bool:
+        """Whether user data can come here at all."""
+        return self._carries_data
+
+    @property
     def awaits_key(self) -> bool:
         """Whether the socket could carry user data and never has."""
         return self._carries_data and not self._ever_bound

@@ -57,7 +57,14 @@ class Listeners:
         )
         streams = settings.streams
         policy = Policy(streams.bad_key, streams.no_key_seconds * SECOND, settings.heartbeat.enforce)
-        sockets = VenueSockets(gateway, shared, policy, most_without_key=streams.no_key_sockets_per_address)
+        sockets = VenueSockets(
+            gateway,
+            shared,
+            policy,
+            most_without_key=streams.no_key_sockets_per_address,
+            most_market=streams.market_sockets_per_address,
+            most_market_in_all=streams.market_sockets,
+        )
         native = Native(gateway, shared, position_every=streams.position_seconds * SECOND)
         self._venues = [
             self._venue(place, Venue(

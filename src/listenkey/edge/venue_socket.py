@@ -3,7 +3,6 @@
 
 import asyncio
 import os
-from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, cast
@@ -30,6 +29,7 @@ from listenkey.core.session import (
     requested_names,
 )
 from listenkey.dialect.model import Control, Stream
+from listenkey.edge.places import Places
 from listenkey.edge.receipts import SocketReceipts
 from listenkey.edge.websocket import Surroundings, WebSocket
 from listenkey.service.gateway import Gateway
@@ -52,14 +52,22 @@ class VenueSockets:
     """What the venue sockets of the process share."""
 
     def __init__(
-        self, gateway: Gateway, shared: Surroundings, policy: Policy, *, most_without_key: int
+        self,
+        gateway: Gateway,
+        shared: Surroundings,
+        policy: Policy,
+        *,
+        most_without_key: int,
+        most_market: int = 256,
+        most_market_in_all: int = 4096,
     ) -> None:
-        """`most_without_key`: how many sockets that have bound no key one address may hold open."""
+        """`most_without_key`: how many sockets that have bound no key one address may hold open.
+        `most_market`: how many on paths of market data, which stay open and quiet."""
         self.gateway = gateway
         self.shared = shared
         self.policy = policy
-        self._most_without_key = most_without_key
-        self._without_key: Counter[str] = Counter()
+        self._without_key = Places(most_without_key)
+        self._market = Places(most_market, most_market_in_all)
         self._by_topic: dict[str, frames.Variant] = {}
 
     def begin(self, route: SocketRoute, query: bytes, address: str) -> "tuple[Session, list[Action]]":
@@ -76,18 +84,11 @@ class VenueSockets:
             _log.info("bad_key", address=address)
         return live
 
-    def admit_without_key(self, address: str) -> bool:
-        """Count one more socket that has bound no key, if its address may have another."""
-        if self._without_key[address] >= self._most_without_key:
-            return False
-        self._without_key[address] += 1
-        return True
-
-    def release_without_key(self, address: str) -> None:
-        """One of them has bound a key, or is gone."""
-        self._without_key[address] -= 1
-        if self._without_key[address] <= 0:
-            del self._without_key[address]
+    def places_for(self, session: Session) -> Places | None:
+        """Among which sockets this one counts, as it is now; None with a key."""
+        if not session.carries_data:
+            return self._market
+        return self._without_key if session.awaits_key else None
 
     def by_topic(self, stream: Stream, codec: frames.Codec) -> frames.Variant:
         """The variant of a stream with topics; one for all its sockets."""
@@ -100,7 +101,7 @@ class VenueSockets:
 class VenueSocket(WebSocket):
     """One venue socket."""
 
-    __slots__ = ("_asking", "_awaits_key", "_left", "_receipts", "_session", "_sockets")
+    __slots__ = ("_asking", "_left", "_places", "_receipts", "_session", "_sockets")
 
     def __init__(
         self, sockets: VenueSockets, session: Session, transport: asyncio.Transport, address: str
@@ -108,8 +109,8 @@ class VenueSocket(WebSocket):
         super().__init__(sockets.shared, transport, address, sockets.gateway.clock.now())
         self._sockets = sockets
         self._session = session
-        self._awaits_key = session.awaits_key
-        """Whether this socket is counted among those without a key."""
+        self._places = sockets.places_for(session)
+        """Where this socket took a place when it was let in."""
         self._receipts: SocketReceipts | None = None
         self._asking = False
         """Whether this socket is to be woken to ask for a receipt."""
@@ -223,18 +224,20 @@ class VenueSocket(WebSocket):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
         super().connection_lost(exc)
-        if self._awaits_key:
-            self._awaits_key = False
-            self._sockets.release_without_key(self.address)
+        self._give_place_back()
+
+    def _give_place_back(self) -> None:
+        if self._places is not None:
+            self._places.give_back(self.address)
+            self._places = None
 
     # What is to be done -----------------------------------------------------------------------------
 
     def _do(self, actions: Sequence[Action]) -> None:
         for action in actions:
             self._do_one(action)
-        if self._awaits_key and not self._session.awaits_key:
-            self._awaits_key = False
-            self._sockets.release_without_key(self.address)
+        if self._places is not None and self._sockets.places_for(self._session) is None:
+            self._give_place_back()
         if not self._closing:
             self._shared.pacer.wake_at(self, self._session.wake_at())
             self._asking = False
