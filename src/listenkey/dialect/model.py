@@ -274,8 +274,8 @@ FieldKind = Literal["text", "integer", "decimal", "boolean", "time_ms", "time_us
 
 
 class Field(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """One field of an event, in data `["o.i", "integer", "Order id"]`, `true` after it where it may lack or be
-    null."""
+    """One field of an event, in data `["o.i", "integer", "Order id"]`, `true` after it where it may lack or
+    be null."""
 
     path: str
     """Names from the outside in, joined by dots; `[]` after the name of a list: `a.B[].wb`."""
