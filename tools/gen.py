@@ -11,9 +11,10 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import unified_diff
+from functools import partial
 from pathlib import Path
 
-from tools.reference import commands_page, settings_page
+from tools.reference import CHAPTERS, chapter_copy, close_codes_page, commands_page, settings_page
 from tools.tracked import ROOT
 from tools.venues import dialects_page
 
@@ -34,6 +35,12 @@ GENERATORS: tuple[Generator, ...] = (
     Generator("docs/reference/settings.md", lambda: settings_page(MARKER)),
     Generator("docs/reference/commands.md", lambda: commands_page(MARKER)),
     Generator("docs/reference/dialects.md", lambda: dialects_page(MARKER)),
+    *(
+        Generator(f"src/listenkey/reference/own/{name}.md", partial(chapter_copy, MARKER, name))
+        for name in CHAPTERS
+    ),
+    # After the copies: it reads one of them.
+    Generator("docs/reference/close-codes.md", lambda: close_codes_page(MARKER)),
 )
 
 

@@ -13,6 +13,7 @@ from listenkey.cli.output import plural
 
 if TYPE_CHECKING:
     from listenkey.dialect.model import Dialect
+    from listenkey.reference.site.build import Site
 
 _MODULES = ("jinja2", "pygments")
 
@@ -39,17 +40,17 @@ def build(folder: Path, file: Path | None) -> None:
     from listenkey.dialect.registry import load_dialects
 
     pages = site(load_dialects(load(file, os.environ).settings.dialects.files))
-    for name, content in pages.items():
-        _write(folder / name, content)
-    click.echo(f"wrote {plural(len(pages), 'file')}, begin with {folder / 'index.html'}")
+    for name in pages.paths:
+        _write(folder / name, pages.read(name) or b"")
+    click.echo(f"wrote {plural(len(pages.paths), 'file')}, begin with {folder / 'index.html'}")
 
 
-def site(dialects: "Mapping[str, Dialect]") -> Mapping[str, bytes]:
-    """All files of the reference by their path; the server shows the same below /docs/."""
+def site(dialects: "Mapping[str, Dialect]") -> "Site":
+    """The reference of these dialects; the server shows the same below /docs/."""
     from listenkey.cli.manual import commands_chapter
-    from listenkey.reference.site.build import build_site
+    from listenkey.reference.site.build import Site
 
-    return build_site(dialects, commands_chapter())
+    return Site(dialects, commands_chapter())
 
 
 def _write(path: Path, content: bytes) -> None:

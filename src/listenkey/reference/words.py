@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from listenkey.dialect.model import CloseKind, ControlErrorKind, FailureKind
+from listenkey.dialect.model import CloseKind, ControlErrorKind, FailureKind, FieldKind
 
 FAILURES: Final[dict[FailureKind, tuple[str, str]]] = {
     "api_key_missing": ("No API key came in the header, or an empty one.", "Send the API key in its header."),
@@ -135,6 +135,18 @@ PAYLOADS: Final = {
         "HMAC-SHA256, keyed with the API secret, in hexadecimal: of the parameters as they are sent, or "
         "sorted by name and not percent-encoded, without the signature itself."
     ),
+}
+
+FIELDS: Final[dict[FieldKind, str]] = {
+    "text": "text",
+    "integer": "whole number",
+    "decimal": "decimal",
+    "boolean": "true or false",
+    "time_ms": "time, ms",
+    "time_us": "time, µs",
+    "object": "object",
+    "list": "list",
+    "any": "anything",
 }
 
 

@@ -1,27 +1,66 @@
-"""All files of the site."""
+"""All files of the site, each made when it is asked for."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
+from importlib import resources
+from typing import Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from listenkey import __version__
 from listenkey.dialect.model import Dialect
 from listenkey.reference.describe import describe
+from listenkey.reference.site.chapters import own_chapters
+from listenkey.reference.site.frame import Frame
+from listenkey.reference.site.pages import Page, all_pages, menu
+from listenkey.reference.site.programs import Programs, downloads
+from listenkey.reference.site.search import entries, script
+
+_INDEX: Final = "assets/index.js"
+_STYLE: Final = "assets/site.css"
+_ASSETS: Final = ("site.js", "theme.js", "icon.svg")
+_SHOWN: Final = '.programs:has([value="{0}"]:checked) [data-language="{0}"]{{display:block}}'
 
 
-def build_site(dialects: Mapping[str, Dialect], commands: str) -> dict[str, bytes]:
-    """Every file by its path. `commands`: the chapter of the commands, as Markdown."""
-    products = [describe(each) for each in dialects.values()]
-    return {"index.html": _page("index.html", products=products, commands=commands)}
+class Site:
+    """The reference of some dialects."""
+
+    def __init__(self, dialects: Mapping[str, Dialect], commands: str) -> None:
+        """`commands`: the chapter of the commands, as Markdown, which nobody below the commands knows."""
+        products = [describe(each) for each in dialects.values()]
+        chapters = own_chapters(products, commands)
+        files = {product.name: tuple(downloads(product)) for product in products}
+        self._products, self._programs = products, Programs()
+        self._frame = Frame(menu(products), self._programs, files)
+        self._pages = {page.path: page for page in all_pages(products, chapters)}
+        self._files: dict[str, Callable[[], bytes]] = {
+            **{path: partial(self._frame.render, page) for path, page in self._pages.items()},
+            **{f"assets/{name}": partial(_asset, name) for name in _ASSETS},
+            **{each.path: each.content for found in files.values() for each in found},
+            _STYLE: self._style,
+            _INDEX: self._index,
+        }
+
+    @cached_property
+    def paths(self) -> tuple[str, ...]:
+        """Every file of the site."""
+        return tuple(self._files)
+
+    def read(self, path: str) -> bytes | None:
+        """The content of a file; None where there is none."""
+        make = self._files.get(path)
+        return None if make is None else make()
+
+    def _style(self) -> bytes:
+        """The style with a rule for each language: the chosen one's program is shown."""
+        languages = {name for product in self._products for name in self._programs.languages(product)}
+        rules = "\n".join(_SHOWN.format(name) for name in sorted(languages))
+        return b"%b%b\n" % (_asset("site.css"), rules.encode())
+
+    def _index(self) -> bytes:
+        found = [entry for page in self._pages.values() for entry in self._entries(page)]
+        return script(found)
+
+    def _entries(self, page: Page) -> list[tuple[str, str, str, str]]:
+        return entries(page, self._frame.content(page, programs=False))
 
 
-def _page(template: str, **values: Any) -> bytes:
-    pages = Environment(
-        loader=PackageLoader(__package__),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return pages.get_template(template).render(version=__version__, **values).encode()
+def _asset(name: str) -> bytes:
+    return (resources.files(__package__) / "assets" / name).read_bytes()

@@ -1,0 +1,133 @@
+"""Which pages there are, where they lie, and how they hang together."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from listenkey.reference.describe import Call, Product, StreamPage
+
+OWN = {
+    "settings": "Settings",
+    "commands": "Commands",
+    "admin-api": "Admin API",
+    "native-stream": "Native stream",
+    "errors": "Errors",
+    "close-codes": "Close codes",
+    "metrics": "Metrics",
+}
+"""The chapters about the gateway itself, in the order of the menu."""
+
+
+class Page(msgspec.Struct, frozen=True):
+    """One page."""
+
+    path: str
+    title: str
+    template: str
+    values: dict[str, Any]
+    above: tuple[tuple[str, str], ...] = ()
+    """Path and title of the pages that lead here, the index left out."""
+
+    @property
+    def root(self) -> str:
+        """What leads from the page to the top of the site."""
+        return "../" * self.path.count("/")
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One line of the menu, with those below it."""
+
+    title: str
+    path: str
+    kind: str = ""
+    """`POST`, `PUT`, `DELETE` or `WS` before a call or stream."""
+    gone: bool = False
+    """Whether the venue has it no more."""
+    below: tuple["Entry", ...] = ()
+
+
+def all_pages(products: Sequence[Product], chapters: Mapping[str, str]) -> Iterator[Page]:
+    """Every page. `chapters`: Markdown by the names of `OWN`."""
+    yield Page("index.html", "Reference", "index.html", {"products": products})
+    for product in products:
+        yield from _product_pages(product)
+    for name, title in OWN.items():
+        yield Page(chapter_path(name), title, "chapter.html", {"text": chapters[name]})
+
+
+def _product_pages(product: Product) -> Iterator[Page]:
+    home = product_path(product)
+    yield Page(home, product.title, "product.html", {"product": product})
+    above = ((home, product.title),)
+    for call in product.calls:
+        yield Page(
+            call_path(product, call), call.title, "call.html", {"product": product, "call": call}, above
+        )
+    for stream in product.streams:
+        yield Page(
+            stream_path(product, stream),
+            stream.title,
+            "stream.html",
+            {"product": product, "stream": stream},
+            above,
+        )
+
+
+def menu(products: Sequence[Product]) -> dict[str, tuple[Entry, ...]]:
+    """The menu: a heading a venue with its products, and one for the gateway itself."""
+    found: dict[str, tuple[Entry, ...]] = {}
+    for product in products:
+        found[product.venue] = (*found.get(product.venue, ()), _product_entry(product))
+    own = tuple(Entry(title, chapter_path(name)) for name, title in OWN.items())
+    return {**found, "This gateway": own}
+
+
+def _product_entry(product: Product) -> Entry:
+    calls = [
+        Entry(call.title, call_path(product, call), call.method, call.era is not None)
+        for call in product.calls
+    ]
+    streams = [
+        Entry(stream.title, stream_path(product, stream), "WS", is_gone(stream)) for stream in product.streams
+    ]
+    title = short_title(product)
+    return Entry(title, product_path(product), gone=is_over(product), below=(*calls, *streams))
+
+
+def is_over(product: Product) -> bool:
+    """Whether the venue has nothing of a product any more."""
+    return all(call.era is not None for call in product.calls) and all(map(is_gone, product.streams))
+
+
+def is_gone(stream: StreamPage) -> bool:
+    """Whether no address of the venue's carries the stream any more."""
+    return all(socket.era is not None for socket in stream.sockets)
+
+
+def short_title(product: Product) -> str:
+    """A product's title without its venue and what all titles end in."""
+    title = product.title.removeprefix(product.venue).strip()
+    for ending in (" user data streams", " user data stream"):
+        title = title.removesuffix(ending)
+    return title[:1].upper() + title[1:] if title and not title.startswith("user data") else product.venue
+
+
+def product_path(product: Product) -> str:
+    """Where a product's page lies."""
+    return f"{product.name}/index.html"
+
+
+def call_path(product: Product, call: Call) -> str:
+    """Where a call's page lies."""
+    return f"{product.name}/{call.kind}.html"
+
+
+def stream_path(product: Product, stream: StreamPage) -> str:
+    """Where a stream's page lies."""
+    return f"{product.name}/stream-{stream.prefix[1:]}.html"
+
+
+def chapter_path(name: str) -> str:
+    """Where a chapter about the gateway lies."""
+    return f"gateway/{name}.html"
