@@ -77,6 +77,10 @@ def _reachable(dialect: Dialect) -> set[FailureKind]:
         kinds |= {"listen_key_missing", "parameter_empty"}
     if dialect.key_space.scope == "symbol":
         kinds |= {"symbol_missing", "symbol_unknown", "parameter_empty"}
+    if dialect.token_calls:
+        kinds.add("parameter_illegal")
+    if any(call.isolated_stream for call in dialect.token_calls):
+        kinds |= {"symbol_missing", "symbol_unknown"}
     if any(limit.penalty_ms for limit in dialect.limits.buckets):
         kinds.add("endpoint_disabled")
     if dialect.limits.breaker is not None:
