@@ -47,7 +47,8 @@ def example(template: str, more: Mapping[str, object]) -> Any:
 
 
 def shape(template: str, known: Mapping[str, Json]) -> Json:
-    """The JSON Schema of what a template may become. `known`: schemas of places that fill a whole string."""
+    """The JSON Schema of what a template may become. `known`: schemas of places that fill a
+    whole value."""
     names = dict(enumerate(sorted(places(template)), _FIRST))
     filled = fill_json(template, {name: number for number, name in names.items()})
     return _schema(json.loads(filled), names, known)
@@ -62,7 +63,7 @@ def _schema(value: Any, names: dict[int, str], known: Mapping[str, Json]) -> Jso
     if isinstance(value, str):
         return _text(value, names, known)
     if isinstance(value, int) and value in names:
-        return _BARE[names[value]]
+        return known.get(names[value]) or _BARE[names[value]]
     return {"type": _type_of(value), "const": value}
 
 

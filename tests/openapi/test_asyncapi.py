@@ -1,0 +1,166 @@
+"""The AsyncAPI documents: what a user finds in them."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from listenkey.base.clock import SECOND
+from listenkey.dialect.registry import load_dialects
+from listenkey.reference import asyncapi
+from listenkey.reference.describe import describe
+from listenkey.sources.demo import DemoEvents, load_templates
+from tests.openapi.conftest import PRODUCTS
+
+HERE = Path(__file__).parent
+MODULES = HERE.parents[1] / ".venv-clients" / "docs-node" / "node_modules"
+HINTS = {"asyncapi-latest-version"}
+"""3.0 is meant: what 3.1 adds is not used, and more tools read 3.0."""
+
+
+@pytest.fixture
+def document(product):
+    """The product's document, as a file has it."""
+    return json.loads(json.dumps(asyncapi.document(product)))
+
+
+@pytest.fixture(scope="module")
+def parsed(tmp_path_factory):
+    """What the official parser says of each product's document."""
+    folder = tmp_path_factory.mktemp("asyncapi")
+    files = [folder / f"{name}.json" for name in PRODUCTS]
+    for file, product in zip(files, PRODUCTS.values(), strict=True):
+        file.write_text(json.dumps(asyncapi.document(product)), encoding="utf-8")
+    command = ["node", HERE / "parse.cjs", MODULES, *files]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=100)
+    return dict(zip(PRODUCTS, json.loads(done.stdout), strict=True))
+
+
+def checker(document, schema):
+    """Checks values against a schema of the document."""
+    return Draft202012Validator({**schema, "components": document["components"]})
+
+
+def test_document_is_valid(parsed, product, document):
+    """Every tool that reads AsyncAPI 3 takes the file."""
+    told = parsed[product.name]
+    assert [each for each in told["found"] if each["code"] not in HINTS] == []
+    assert sorted(told["operations"]) == sorted(document["operations"])
+
+
+def test_same_product_gives_same_bytes(product):
+    """A file that did not change shows no difference when it is made again."""
+    again = describe(load_dialects()[product.name])
+    assert json.dumps(asyncapi.document(product)) == json.dumps(asyncapi.document(again))
+
+
+def test_every_address_has_its_channel(product, document):
+    """Whichever form of address a client uses, it is described."""
+    for stream in product.streams:
+        server = {"$ref": f"#/servers/gateway.{stream.prefix[1:]}"}
+        mine = [each for each in document["channels"].values() if server in each["servers"]]
+        assert len(mine) == len(stream.sockets)
+        for socket in stream.sockets:
+            path, _, query = socket.path.partition("?")
+            address = path.replace("$listen_key", "{listenKey}")
+            channel = next(each for each in mine if each["address"] == address)
+            assert ("listenKey" in channel.get("parameters", {})) == ("$listen_key" in path)
+            if query:
+                asked = channel["bindings"]["ws"]["query"]["properties"]
+                assert query.partition("=")[0] in asked
+            if socket.era is not None:
+                assert socket.era.replaced_by in channel["description"]
+
+
+def test_every_event_has_its_message(product, document):
+    """No event arrives that the document does not know."""
+    for stream in product.streams:
+        for name, channel in document["channels"].items():
+            if not name.startswith(f"{stream.prefix[1:]}."):
+                continue
+            payloads = [document["components"]["messages"][key] for key in channel["messages"]]
+            for event in stream.events:
+                shown = [each for each in payloads if event.title == each["title"]]
+                assert shown, (name, event.type)
+                assert event.type in json.dumps(shown[0]["examples"])
+
+
+def test_samples_fit_their_schemas(product, document):
+    """An event that the venue shows is one that the document takes."""
+    for event in product.dialect.events:
+        names = {event.type, f"{event.streams[0]}.{event.type}"} & set(document["components"]["schemas"])
+        for name in names:
+            checker(document, document["components"]["schemas"][name]).validate(json.loads(event.sample))
+
+
+def test_examples_fit_their_messages(document):
+    """An example can be taken for what is sent."""
+    for message in document["components"]["messages"].values():
+        for example in message["examples"]:
+            checker(document, message["payload"]).validate(example["payload"])
+
+
+def test_demonstration_fits(product, document):
+    """Who builds a client against the demonstration builds one for these events."""
+    demo = DemoEvents(load_templates())
+    for stream in product.streams:
+        if not stream.events:
+            continue
+        for count in (1, 77, 500):
+            event = json.loads(demo.event(stream.name, count, 1_763_731_200 * SECOND))
+            rows = [each for each in stream.events if each.type == event["e"]]
+            schemas = document["components"]["schemas"]
+            name = event["e"] if event["e"] in schemas else f"{rows[0].streams[0]}.{event['e']}"
+            checker(document, schemas[name]).validate(event)
+
+
+def test_requests_have_their_replies(product, document):
+    """Whoever sends a request knows what may be answered."""
+    for stream in product.streams:
+        for socket in stream.sockets:
+            asked = {"method": "SUBSCRIBE", "topics": "sub", "acks": "sub"}.get(socket.control)
+            names = [
+                name
+                for name, each in document["operations"].items()
+                if each["action"] == "receive" and name.startswith(f"{stream.prefix[1:]}.")
+            ]
+            assert asked is None or any(f".{asked}" in name for name in names)
+    for operation in document["operations"].values():
+        if operation["action"] == "receive":
+            replies = [each["$ref"].rpartition("/")[2] for each in operation["reply"]["messages"]]
+            assert any("error" in reply for reply in replies)
+            assert len(replies) == 2
+
+
+def test_topics_wrap_their_events():
+    """An event of BingX spot comes in the wrapper of its topic, and one without a wrapper comes bare."""
+    document = json.loads(json.dumps(asyncapi.document(PRODUCTS["bingx"])))
+    messages = document["components"]["messages"]
+    orders = next(
+        each
+        for key, each in messages.items()
+        if key == "bingx-spot.executionReport" or key == "executionReport"
+    )
+    assert orders["examples"][0]["payload"]["dataType"] == "spot.executionReport"
+    assert set(orders["payload"]["properties"]) == {"code", "dataType", "data"}
+
+
+def test_heartbeats_are_told(product, document):
+    """Nobody is cut off for not knowing what to answer."""
+    for name, channel in document["channels"].items():
+        stream = next(each for each in product.streams if name.startswith(f"{each.prefix[1:]}."))
+        assert channel["x-heartbeat"]["periodMs"] == stream.heartbeat.period_ms
+        if stream.heartbeat.kind == "protocol_ping":
+            assert "protocol Ping" in channel["description"]
+        else:
+            operation = document["operations"][f"{name}.sendHeartbeats"]
+            answer = operation["reply"]["messages"][0]["$ref"].rpartition("/")[2]
+            schema = checker(document, document["components"]["messages"][answer]["payload"])
+            assert all(schema.is_valid(word) for word in stream.heartbeat.answers)
+
+
+def test_gzip_is_told(product, document):
+    """A client knows that what arrives has to be unpacked first."""
+    assert ("gzip" in document["info"]["description"]) == (product.dialect.frames.codec == "gzip_binary")
