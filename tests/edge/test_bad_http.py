@@ -5,7 +5,7 @@ import json
 import pytest
 
 from listenkey.config import Http
-from tests.edge.gate import USDM, frame, handshake, until
+from tests.edge.gate import SPOT, USDM, frame, handshake, until
 
 REQUEST = b"GET /fapi/v1/ping HTTP/1.1\r\nHost: x\r\n"
 
@@ -24,6 +24,12 @@ async def sent_until_cut(raw, piece, pause=0.0):
             sent += len(piece)
             await asyncio.sleep(pause)
     return sent
+
+
+@pytest.fixture
+def tracebacks(caplog):
+    """What the HTTP library and the loop complain of."""
+    return caplog.records
 
 
 class TestHeads:
@@ -126,11 +132,47 @@ class TestHeads:
             await still_served(gate)
 
     async def test_a_flood_of_pipelined_requests_is_refused(self, gate):
-        """Thousands of requests in one piece cost no more than the few that may wait."""
-        raw = await gate.raw(b"GET / HTTP/1.1\r\n\r\n" * 10_000)
-        assert b"HTTP/1.1 400 " in await raw.rest()
-        assert gate.gateway.metrics.requests.total() < 200
+        """Thousands of requests in one piece cost no more than the few that may wait. Those are answered,
+        and no other is carried out: what the client is not told has not happened."""
+        key = await gate.api_key()
+        create = f"POST {SPOT} HTTP/1.1\r\nHost: x\r\nX-MBX-APIKEY: {key}\r\nContent-Length: 0\r\n\r\n"
+        raw = await gate.raw(create.encode() * 2000)
+        answers = await raw.rest()
+        assert answers.count(b"HTTP/1.1 ") == answers.count(b"HTTP/1.1 200 ")
+        assert 1 < answers.count(b'{"listenKey":') == gate.gateway.metrics.requests.total() < 200
         await still_served(gate)
+
+    @pytest.mark.parametrize("after", [b"nonsense\r\n\r\n", handshake("/ws"), b"GET / HTTP/1.1\r\nX"])
+    async def test_what_comes_before_nonsense_is_answered_first(self, make_gate, after, tracebacks):
+        """In its order: an answer before its turn would be taken for another request's."""
+        async with make_gate(http=Http(head_seconds=1)) as gate:
+            raw = await gate.raw((REQUEST + b"\r\n") * 20 + after)
+            answers = await raw.rest()
+            first, *rest = answers.split(b"HTTP/1.1 ")[1:]
+            assert first.startswith(b"200 ")
+            assert [each[:4] for each in rest] == [b"200 "] * 19 + [rest[-1][:4]]
+            assert rest[-1].startswith(b"4")
+        assert tracebacks == []
+
+    async def test_a_fault_of_ours_is_counted_and_answered(self, gate, monkeypatch):
+        """An operator sees it in the metrics; the caller gets an answer, and the next one is served."""
+
+        async def fail(*_):
+            raise ZeroDivisionError
+
+        with monkeypatch.context() as broken:
+            broken.setattr(gate.gateway.calls, "handle", fail)
+            assert (await gate.venue_call("GET", "/fapi/v1/ping")).status_code == 500
+        assert gate.gateway.metrics.internal_errors == 1
+        await still_served(gate)
+
+    async def test_blanks_about_a_value_are_not_part_of_it(self, gate):
+        """RFC 9110 section 5.5: a key that was pasted with a space after it is the key."""
+        key = (await gate.api_key()).encode()
+        raw = await gate.raw(
+            b"POST /fapi/v1/listenKey HTTP/1.1\r\nHost: x\r\nX-MBX-APIKEY: \t " + key + b" \t\r\n\r\n"
+        )
+        assert (await raw.answer())[0] == 200
 
     async def test_odd_but_whole_requests_are_the_venues_to_answer(self, gate):
         """`OPTIONS *` is HTTP; it gets a venue's 404."""
@@ -155,11 +197,12 @@ class TestBodies:
             assert (await raw.answer())[0] == 200
         await still_served(gate)
 
-    async def test_a_body_that_does_not_come_is_not_waited_for(self, make_gate):
-        """The venue's error after the time for bodies."""
+    @pytest.mark.parametrize("part", [b"", b"abc"])
+    async def test_a_body_that_does_not_come_is_not_waited_for(self, make_gate, part):
+        """The venue's error after the time for bodies, whether a part of it came or nothing."""
         async with make_gate(http=Http(body_seconds=1)) as gate:
             raw = await gate.raw(
-                b"POST /fapi/v1/listenKey HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc"
+                b"POST /fapi/v1/listenKey HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n" + part
             )
             status, _, body = await raw.answer()
             assert 400 <= status < 500

@@ -1,16 +1,23 @@
 """The little of ASGI that the applications here share: reading bodies, writing answers."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final, TypeAlias
 
+import structlog
+
+from listenkey.service.metrics import Metrics
 from listenkey.wire.messages import Reply
 
 Message: TypeAlias = MutableMapping[str, Any]
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
+Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+ABORT: Final = "listenkey.abort"
+"""Name of the ASGI extension that cuts the connection, whatever is still to be written."""
+_log = structlog.get_logger(__name__)
 _FORWARDED: Final = b"x-forwarded-for"
 _CLOSE: Final = (b"connection", b"close")
 
@@ -36,15 +43,53 @@ class ClientGone(Exception):
     """The client left before its body was over: what came of it is not to be acted on."""
 
 
-async def read_body(receive: Receive, most: int, seconds: float) -> bytes:
+class Answering:
+    """An application whose faults are counted, logged once, and answered."""
+
+    def __init__(self, application: Application, metrics: Metrics) -> None:
+        self._application = application
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        try:
+            await self._application(scope, receive, send)
+        except Exception:  # noqa: BLE001 - whatever it was, other requests go on
+            _log.exception("request_failed", path=scope["path"])
+            self._metrics.internal_errors += 1
+            try:
+                await send_reply(send, Reply(500, [], b""), close=True)
+            except RuntimeError:  # the answer had begun
+                scope["extensions"][ABORT]()
+
+
+def announces_body(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a request's head says that a body follows."""
+    return headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
+
+
+async def read_body(receive: Receive, headers: Mapping[bytes, bytes], most: int, seconds: float) -> bytes:
     """The whole body. Errors: `BodyTooLarge`, `BodyTooSlow`, `ClientGone`."""
-    message = await _next(receive)
-    body: bytes = message.get("body", b"")
-    if message.get("more_body", False):
-        body = await _read_rest(receive, body, most, seconds)
-    if len(body) > most:
-        raise BodyTooLarge
-    return body
+    if not announces_body(headers):  # the most frequent case, which needs no timer
+        await _next(receive)
+        return b""
+    try:
+        async with asyncio.timeout(seconds):
+            return await _read_all(receive, most)
+    except TimeoutError:
+        raise BodyTooSlow from None
+
+
+async def _read_all(receive: Receive, most: int) -> bytes:
+    parts, size, more = [], 0, True
+    while more:
+        message = await _next(receive)
+        more = message.get("more_body", False)
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > most:
+            raise BodyTooLarge
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 async def _next(receive: Receive) -> Message:
@@ -54,26 +99,11 @@ async def _next(receive: Receive) -> Message:
     return message
 
 
-async def _read_rest(receive: Receive, body: bytes, most: int, seconds: float) -> bytes:
-    parts, size = [body], len(body)
-    try:
-        async with asyncio.timeout(seconds):
-            more = True
-            while more and size <= most:
-                message = await _next(receive)
-                more = message.get("more_body", False)
-                parts.append(message.get("body", b""))
-                size += len(parts[-1])
-    except TimeoutError:
-        raise BodyTooSlow from None
-    return b"".join(parts)
-
-
 async def send_reply(send: Send, reply: Reply, *, close: bool = False) -> None:
     """Write an answer; with `close` the connection ends after it. A body that is too long needs no `close`:
     the rest of it is read past, within its time, so that the client gets to read its answer."""
     headers = reply.headers
-    if reply.status != 204:
+    if reply.status not in (204, 304):
         headers.append((b"content-length", b"%d" % len(reply.body)))
     if close:
         headers.append(_CLOSE)

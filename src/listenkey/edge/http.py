@@ -3,6 +3,7 @@ its body. Upgrades to WebSocket go to whoever the listener names.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote
@@ -16,18 +17,18 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.protocols.utils import is_ssl
 from uvicorn.server import ServerState
 
-from listenkey.edge.asgi import header_map
+from listenkey.edge.asgi import ABORT, header_map
 from listenkey.edge.bounds import Bounds
 from listenkey.edge.handshake import Refusal, check_upgrade
+from listenkey.service.metrics import Metrics
 
-ABORT: Final = "listenkey.abort"
-"""Name of the ASGI extension that cuts the connection, whatever is still to be written."""
 _NEVER: Final = float("inf")
 _APPLICATION_FIRST: Final = 1
 """Seconds that an application has to answer a late body in its own words."""
 _log = structlog.get_logger(__name__)
 _MOST_PIPELINED: Final = 64
 _MOST_DISCARDED: Final = 1_048_576
+_BLANKS: Final = b" \t"
 
 
 class Upgrade(msgspec.Struct):
@@ -56,11 +57,13 @@ class HttpProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
         *,
         bounds: Bounds,
+        metrics: Metrics,
         upgrader: Upgrader | None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.deadline = _NEVER
         self._bounds = bounds
+        self._metrics = metrics
         self._upgrader = upgrader
         self._in_head = True
         self._midway = False
@@ -68,8 +71,13 @@ class HttpProtocol(HttpToolsProtocol):
         self._raw_bytes = 0  # of what it may be holding back
         self._begun = self._over = 0  # messages that began, that ended, in the bytes at hand
         self._too_long = False
+        self._too_many = False
         self._wants_socket: bool | None = None
+        self._running: RequestResponseCycle | None = None
         self._ended = False
+        """No request is taken any more."""
+        self._last_words: bytes | None = None
+        """What is said once all that was taken is answered, and then the end."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A connection is there; its first request's time runs. What uvicorn looks up here besides, nobody
@@ -103,6 +111,9 @@ class HttpProtocol(HttpToolsProtocol):
     def _discard(self, data: bytes) -> None:
         """After a refusal the peer may go on for a moment; what it sends is not kept, and not taken
         forever."""
+        if self._is_running():
+            self.flow.pause_reading()
+            return
         self._raw_bytes += len(data)
         if self._raw_bytes > _MOST_DISCARDED:
             self.transport.abort()
@@ -117,7 +128,9 @@ class HttpProtocol(HttpToolsProtocol):
                 return rest  # an offer that nobody takes, such as h2c: the request is answered as it is
             self._switch(rest)
         except httptools.HttpParserError:
-            if self._too_long:
+            if self._too_many:
+                self._end_with(b"")
+            elif self._too_long:
                 self._refuse_long_head()
             else:
                 self.refuse(400, b"not a valid HTTP request")
@@ -141,8 +154,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._count(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, whole."""
-        super().on_header(name, value)
+        """A header, whole. The blanks about its value are not part of it (RFC 9110 section 5.5)."""
+        super().on_header(name, value.strip(_BLANKS))
         self._count(len(name) + len(value) + 4)
 
     def _count(self, size: int) -> None:
@@ -154,6 +167,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is there; the body's time runs."""
         if len(self.pipeline) >= _MOST_PIPELINED:  # uvicorn would pile them up without end
+            self._too_many = True
             raise ValueError
         self._in_head = False
         self.deadline = self.loop.time() + self._bounds.body_seconds + _APPLICATION_FIRST
@@ -176,7 +190,7 @@ class HttpProtocol(HttpToolsProtocol):
     def resume_writing(self) -> None:
         """The peer goes on."""
         super().resume_writing()
-        if not self._in_head and not self._ended and not self._receiving():
+        if self._is_running() if self._ended else not self._in_head and not self._receiving():
             self.deadline = _NEVER
 
     # `cycle`, uvicorn's state of one request and its answer, is None until the first one: its type does not
@@ -188,6 +202,19 @@ class HttpProtocol(HttpToolsProtocol):
     def _answering(self) -> bool:
         cycle = self._cycle()
         return cycle is not None and not cycle.response_complete
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _is_running(self) -> bool:
+        return self._running is not None and not self._running.response_complete
+
+    def on_response_complete(self) -> None:
+        """A request is answered; the next one's turn, or the end."""
+        super().on_response_complete()
+        if self._ended and not self._is_running():
+            self._say_last()
 
     def _receiving(self) -> bool:
         cycle = self._cycle()
@@ -216,6 +243,7 @@ class HttpProtocol(HttpToolsProtocol):
             answer = Refusal(400, b"not a valid HTTP request")
         except Exception:  # noqa: BLE001 - whatever it was, other connections go on
             _log.exception("upgrade_failed")
+            self._metrics.internal_errors += 1
             answer = Refusal(500, b"internal error")
         if isinstance(answer, Refusal):
             self.refuse(answer.status, answer.message, answer.headers)
@@ -243,17 +271,7 @@ class HttpProtocol(HttpToolsProtocol):
     # Refusals ---------------------------------------------------------------------------------------
 
     def refuse(self, status: int, message: bytes, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
-        """Answer without asking the application, and close."""
-        if self._ended or self.transport.is_closing():
-            return
-        self._ended = True
-        self.deadline = self.loop.time() + 1  # the peer may be sending still; closing at once would reset it
-        if self._answering():
-            if self.cycle.response_started:
-                self.transport.close()
-                return
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
+        """Answer without asking the application, and close. Requests before this one are answered first."""
         lines = [STATUS_LINE[status]]
         given = {name.lower() for name, _ in headers}
         defaults = [(b"content-type", b"text/plain; charset=utf-8")] if b"content-type" not in given else []
@@ -261,7 +279,41 @@ class HttpProtocol(HttpToolsProtocol):
             lines += [name, b": ", value, b"\r\n"]
         lines.append(b"content-length: %d\r\nconnection: close\r\n\r\n" % len(message))
         lines.append(message)
-        self.transport.write(b"".join(lines))
+        self._end_with(b"".join(lines))
+
+    def _end_with(self, last_words: bytes) -> None:
+        if self._ended or self.transport.is_closing():
+            return
+        self._ended, self._last_words = True, last_words
+        self.deadline = _NEVER
+        if self._receiving():
+            self._drop_unfinished(self.cycle)
+        if not self._is_running():
+            self._say_last()
+        elif self._streaming():  # it would go on for ever
+            self.transport.close()
+
+    def _drop_unfinished(self, cycle: RequestResponseCycle) -> None:
+        """The request whose body was on its way is not to be acted on."""
+        cycle.disconnected = True
+        cycle.message_event.set()
+        if cycle is not self._running:
+            self.pipeline = deque(each for each in self.pipeline if each[0] is not cycle)
+            return
+        self._running = None
+        if cycle.response_started:
+            self.transport.close()
+
+    def _say_last(self) -> None:
+        """Everything else is said."""
+        if self._last_words is None or self.transport.is_closing():
+            return
+        last_words, self._last_words = self._last_words, None
+        self.deadline = self.loop.time() + 1  # the peer may be sending still; closing at once would reset it
+        self._unset_keepalive_if_required()
+        self.flow.resume_reading()
+        if last_words:
+            self.transport.write(last_words)
         if self.transport.can_write_eof():
             self.transport.write_eof()
         else:

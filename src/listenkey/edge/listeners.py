@@ -85,7 +85,12 @@ class Listeners:
 
     def _listener(self, place: Place, application: Any, **more: Any) -> Listener:
         return Listener(
-            Address(place.host, place.port), application, bounds=self._bounds, tls=self._tls, **more
+            Address(place.host, place.port),
+            application,
+            bounds=self._bounds,
+            metrics=self._gateway.metrics,
+            tls=self._tls,
+            **more,
         )
 
     async def start(self) -> None:

@@ -12,9 +12,9 @@ from listenkey.base.errors import Refused, StoreError
 from listenkey.core.access import address_allowed
 from listenkey.core.position import Position, Resumption, parse_position, resume
 from listenkey.core.records import ListenKey, StreamId
-from listenkey.edge.asgi import Receive, Scope, Send, send_reply
+from listenkey.edge.asgi import ABORT, Receive, Scope, Send, send_reply
 from listenkey.edge.handshake import Refusal, switching_protocols
-from listenkey.edge.http import ABORT, Upgrade
+from listenkey.edge.http import Upgrade
 from listenkey.edge.native_outlets import NativeEvents, NativeSocket, Words
 from listenkey.edge.websocket import Surroundings
 from listenkey.service.gateway import Gateway

@@ -12,8 +12,10 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from listenkey.base.errors import ConfigError
+from listenkey.edge.asgi import Answering
 from listenkey.edge.bounds import Bounds
 from listenkey.edge.http import HttpProtocol, Upgrader
+from listenkey.service.metrics import Metrics
 
 _log = structlog.get_logger(__name__)
 _SWEEP_SECONDS = 0.5
@@ -63,6 +65,7 @@ class Listener:
         application: Any,
         *,
         bounds: Bounds,
+        metrics: Metrics,
         upgrader: Upgrader | None = None,
         tls: Tls | None = None,
     ) -> None:
@@ -70,11 +73,12 @@ class Listener:
         none."""
         self._address = address
         self._bounds = bounds
+        self._metrics = metrics
         self._upgrader = upgrader
         self._tls = tls
         self._state = ServerState()
         self._config = Config(
-            application,
+            Answering(application, metrics),
             interface="asgi3",
             http="httptools",
             ws="none",
@@ -120,7 +124,14 @@ class Listener:
         }
 
     def _make_protocol(self) -> HttpProtocol:
-        return HttpProtocol(self._config, self._state, {}, bounds=self._bounds, upgrader=self._upgrader)
+        return HttpProtocol(
+            self._config,
+            self._state,
+            {},
+            bounds=self._bounds,
+            metrics=self._metrics,
+            upgrader=self._upgrader,
+        )
 
     def reload_tls(self) -> None:
         """Read certificate and key again, where there are any."""
@@ -146,6 +157,7 @@ class Listener:
             connection.overdue()
         except Exception:  # noqa: BLE001 - whatever it was, other deadlines hold
             _log.exception("deadline_failed")
+            self._metrics.internal_errors += 1
             connection.transport.abort()
 
     def _connections(self) -> Iterable[HttpProtocol]:

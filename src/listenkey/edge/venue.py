@@ -79,7 +79,7 @@ class Venue:
         route = self._routes.rest(self._name, _host(headers), method, path)
         close = False
         try:
-            body = await read_body(receive, self._bounds.body_bytes, self._bounds.body_seconds)
+            body = await read_body(receive, headers, self._bounds.body_bytes, self._bounds.body_seconds)
             request = Request(method, route.path, scope["query_string"], headers, body)
             reply = await self._gateway.calls.handle(route, request, address)
         except ClientGone:

@@ -43,7 +43,7 @@ class Call(msgspec.Struct):
     async def read(self, shape: type[_Body]) -> _Body:
         """The body as JSON of this shape. Errors: `bad_body`, `too_large`, `body_too_slow`."""
         try:
-            body = await read_body(self.receive, _SMALL_BODY, self.body_seconds)
+            body = await read_body(self.receive, self.headers, _SMALL_BODY, self.body_seconds)
             return msgspec.json.decode(body, type=shape)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Refused(

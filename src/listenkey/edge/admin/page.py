@@ -203,7 +203,7 @@ def _error_rows() -> str:
 
 async def _form(call: Call, seconds: float) -> dict[str, str]:
     try:
-        body = await read_body(call.receive, _FORM_BYTES, seconds)
+        body = await read_body(call.receive, call.headers, _FORM_BYTES, seconds)
         return dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=10))
     except (BodyTooLarge, BodyTooSlow, ValueError):
         raise Refused("the form is not what was sent out", "open the page anew", code="bad_form") from None
