@@ -16,6 +16,7 @@ from listenkey.app.dialects import configured_dialects
 from listenkey.app.logs import configure
 from listenkey.base.errors import ConfigError, ListenKeyError
 from listenkey.config import Settings
+from listenkey.edge.admin.docs import SiteMaker
 from listenkey.edge.listeners import Listeners
 from listenkey.service.gateway import Gateway
 from listenkey.wire.routes import build_routes
@@ -25,14 +26,15 @@ _YOUNG_OBJECTS = 20_000
 _log = structlog.get_logger(__name__)
 
 
-def serve(settings: Settings, *, demo: bool) -> int:
-    """Run the gateway until SIGTERM or SIGINT; the exit status. Errors before the start: `ListenKeyError`."""
+def serve(settings: Settings, *, demo: bool, docs: SiteMaker | None = None) -> int:
+    """Run the gateway until SIGTERM or SIGINT; the exit status. `docs`: makes the reference that the admin
+    listener shows. Errors before the start: `ListenKeyError`."""
     configure(settings.log_level)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_run(settings, demo))
+        return runner.run(_run(settings, demo, docs))
 
 
-async def _run(settings: Settings, demo: bool) -> int:
+async def _run(settings: Settings, demo: bool, docs: SiteMaker | None) -> int:
     admin = settings.admin_listener()
     if not admin.is_loopback and not settings.tls.cert and not settings.admin.allow_remote:
         raise ConfigError(
@@ -52,7 +54,7 @@ async def _run(settings: Settings, demo: bool) -> int:
         raise
     try:
         await _keep_admin_token(gateway, Path(settings.data))
-        return await _serve(settings, gateway, Listeners(settings, gateway, routes), demo)
+        return await _serve(settings, gateway, Listeners(settings, gateway, routes, docs=docs), demo)
     finally:
         await gateway.stop()
 

@@ -1,7 +1,7 @@
 """`listenkey docs`: the reference of every call, as pages."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,6 @@ from listenkey.cli.offline import require_modules
 from listenkey.cli.output import plural
 
 if TYPE_CHECKING:
-    from listenkey.dialect.model import Dialect
     from listenkey.reference.site.build import Site
 
 _MODULES = ("jinja2", "pygments")
@@ -37,20 +36,21 @@ def build(folder: Path, file: Path | None) -> None:
     """
     require_modules("docs build", _MODULES)
     from listenkey.config import load
-    from listenkey.dialect.registry import load_dialects
 
-    pages = site(load_dialects(load(file, os.environ).settings.dialects.files))
+    pages = site(load(file, os.environ).settings.dialects.files)
     for name in pages.paths:
         _write(folder / name, pages.read(name) or b"")
     click.echo(f"wrote {plural(len(pages.paths), 'file')}, begin with {folder / 'index.html'}")
 
 
-def site(dialects: "Mapping[str, Dialect]") -> "Site":
-    """The reference of these dialects; the server shows the same below /docs/."""
+def site(files: Sequence[str]) -> "Site":
+    """The reference of the built-in dialects and those in these files, whole: what a venue removed is in it
+    whatever day the gateway is set to. The server shows the same below /docs/."""
     from listenkey.cli.manual import commands_chapter
+    from listenkey.dialect.registry import load_dialects
     from listenkey.reference.site.build import Site
 
-    return Site(dialects, commands_chapter())
+    return Site(load_dialects(files), commands_chapter())
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -1,6 +1,7 @@
 """`listenkey serve`: the gateway."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import click
 from listenkey.base.errors import ConfigError
 from listenkey.cli.admin import DEMO_DATA
 from listenkey.cli.checks import deeper_problems
+from listenkey.cli.docs import site
 from listenkey.cli.offline import require_server
 from listenkey.cli.output import note
 from listenkey.config import Loaded, check_demo, load
@@ -54,7 +56,7 @@ def command(config: Path | None, demo: bool, **given: Any) -> int:
         raise ConfigError(problems[0])
     from listenkey.app.serve import serve
 
-    return serve(loaded.settings, demo=demo)
+    return serve(loaded.settings, demo=demo, docs=partial(site, loaded.settings.dialects.files))
 
 
 def settings_to_serve(config: Path | None, given: dict[str, Any], *, demo: bool) -> Loaded:

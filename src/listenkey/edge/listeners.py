@@ -9,6 +9,7 @@ from listenkey.config import Listener as Place
 from listenkey.config import Settings
 from listenkey.core.session import Policy
 from listenkey.edge.admin.app import Admin
+from listenkey.edge.admin.docs import SiteMaker
 from listenkey.edge.bounds import Bounds
 from listenkey.edge.native import Native
 from listenkey.edge.native_outlets import NativeEvents
@@ -44,10 +45,16 @@ class Listeners:
     """Everything that accepts connections. Made on the running event loop."""
 
     def __init__(
-        self, settings: Settings, gateway: Gateway, routes: RouteTable, *, clock: Clock | None = None
+        self,
+        settings: Settings,
+        gateway: Gateway,
+        routes: RouteTable,
+        *,
+        clock: Clock | None = None,
+        docs: SiteMaker | None = None,
     ) -> None:
-        """`clock`: whose monotonic time heartbeats go by, the machine's if none is given. Errors:
-        `ConfigError` for a certificate that cannot be used."""
+        """`clock`: whose monotonic time heartbeats go by, the machine's if none is given. `docs`: makes the
+        reference. Errors: `ConfigError` for a certificate that cannot be used."""
         self._gateway = gateway
         self._tls = Tls(settings.tls.cert, settings.tls.key) if settings.tls.cert else None
         self._bounds = bounds_of(settings)
@@ -74,7 +81,7 @@ class Listeners:
         ]  # fmt: skip
         place = settings.admin_listener()
         self._admin_app = Admin(
-            gateway, self._bounds, loopback=place.is_loopback, secure=self._tls is not None
+            gateway, self._bounds, loopback=place.is_loopback, secure=self._tls is not None, docs=docs
         )
         self._admin = self._listener(place, self._admin_app)
         self._urls: list[str] = []

@@ -12,6 +12,7 @@ from listenkey.base.errors import ListenKeyError, Refused
 from listenkey.core.records import Scope as TokenScope
 from listenkey.edge.admin import accounts, operations
 from listenkey.edge.admin.call import Answer, Call, failure, json
+from listenkey.edge.admin.docs import Docs, SiteMaker
 from listenkey.edge.admin.guard import check_origin
 from listenkey.edge.admin.journal import read_journal
 from listenkey.edge.admin.page import Page
@@ -54,9 +55,11 @@ class _Route(msgspec.Struct):
 class Admin:
     """ASGI application of the admin listener."""
 
-    def __init__(self, gateway: Gateway, bounds: Bounds, *, loopback: bool, secure: bool) -> None:
+    def __init__(
+        self, gateway: Gateway, bounds: Bounds, *, loopback: bool, secure: bool, docs: SiteMaker | None = None
+    ) -> None:
         """`loopback`: whether only this machine can reach it; then a Host that is a name of elsewhere is
-        refused. `secure`: whether it speaks TLS."""
+        refused. `secure`: whether it speaks TLS. `docs`: makes the reference, where there is one."""
         self._gateway = gateway
         self._bounds = bounds
         self._loopback = loopback
@@ -68,12 +71,15 @@ class Admin:
         self._add("GET", "/v1/journal/*/*", "read", self._journal)
         self._add("POST", "/v1/publish", "publish", self._publish)
         self._add("GET", "/metrics", "", self._metrics)
+        shown = Docs(docs)
+        self._add("GET", "/docs", "", shown.enter)
+        self._add("GET", "/docs/**", "", shown.show)
         self._add("GET", "/", "", self._page.show)
         self._add("POST", "/login", "", self._page.login)
         self._add("POST", "/logout", "", self._page.logout)
 
     def _add(self, method: str, path: str, scope: str, handler: Handler) -> None:
-        pattern = re.compile(re.escape(path).replace(r"\*", "([^/]+)"))
+        pattern = re.compile(re.escape(path).replace(r"\*\*", "(.*)").replace(r"\*", "([^/]+)"))
         route = self._routes.setdefault(path, _Route(pattern))
         route.methods[method] = msgspec.convert(scope, Literal["", "admin", "publish", "read"]), handler
 
