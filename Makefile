@@ -12,14 +12,16 @@ SETUP := tools/setup.sh pyproject.toml
 ARGS ?=
 
 # What `make test` leaves to the targets below it.
-SHORT := not soak and not every_client
+SHORT := not soak and not every_client and not toolchain
 
-.PHONY: help serve clients test test-clients soak bench lint format types contracts tidy gen coverage lock clean
+.PHONY: help serve clients snippets test test-clients test-reference soak
+.PHONY: bench lint format types contracts tidy gen coverage lock clean
 
 help:
 	@echo "make serve         set up and serve a demo account; ARGS= for more options"
 	@echo "make test          every check: lint, types, contracts, limits, generated files, tests"
 	@echo "make test-clients  the same gateway under every published client"
+	@echo "make test-reference  the reference programs in all languages that install"
 	@echo "make soak          long seeds, fuzz and churn"
 	@echo "make bench         figures, each beside an anchor; ARGS= chooses"
 	@echo "make lint format   ruff: look, or mend"
@@ -40,11 +42,20 @@ serve: .venv/.server
 clients: .venv/.dev
 	@$(BIN)/python tests/clients/setup
 
-test: clients lint types contracts tidy
+# What the reference's programs are run with, in the languages that every test run tries.
+snippets: .venv/.dev
+	@tests/snippets/setup short
+
+test: clients snippets lint types contracts tidy
 	@exec $(BIN)/python -m pytest -m "$(SHORT)" $(ARGS)
 
 test-clients: clients
 	@exec $(BIN)/python -m pytest tests/clients -m "not soak" $(ARGS)
+
+# The reference's programs in all the other languages; two minutes of set-up where nothing is there yet.
+test-reference: clients
+	@tests/snippets/setup all
+	@exec $(BIN)/python -m pytest tests/snippets -m toolchain $(ARGS)
 
 soak: .venv/.dev
 	@exec $(BIN)/python -m pytest -m soak --timeout=0 $(ARGS)
@@ -74,7 +85,7 @@ tidy: .venv/.dev
 gen: .venv/.dev
 	@$(BIN)/python -m tools.gen
 
-coverage: clients
+coverage: clients snippets
 	@$(BIN)/coverage run -m pytest -m "$(SHORT)" $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report

@@ -1,0 +1,105 @@
+"""Fill the templates: a product and a language in, whole programs out."""
+
+import functools
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
+from typing import Final
+
+import jinja2
+import msgspec
+
+from listenkey.reference.describe import Product
+from listenkey.reference.program import Program
+from listenkey.reference.snippets import plan
+from listenkey.reference.snippets.literals import LITERALS, comment
+
+_KINDS: Final = ("create", "extend", "close")
+
+
+class Kit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one kind of program of a language stands on."""
+
+    needs: str
+    executed: str = ""
+    why_not: str = ""
+
+
+class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One language, as `languages.toml` has it."""
+
+    language: str
+    title: str
+    lexer: str
+    suffix: str
+    literal: str
+    """Which of `literals.LITERALS` writes its text."""
+    rest: Kit
+    life: Kit | None = None
+    """None where no library for sockets is at hand."""
+
+
+class _Languages(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    language: tuple[Language, ...]
+
+
+@functools.cache
+def languages() -> tuple[Language, ...]:
+    """All languages, in the order in which pages show them."""
+    data = files(__package__).joinpath("languages.toml").read_bytes()
+    return msgspec.toml.decode(data, type=_Languages).language
+
+
+@functools.cache
+def _templates() -> jinja2.Environment:
+    # Programs are no HTML: what they quote is written by `literals`.
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader(__package__, "templates"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701
+    )
+
+
+def programs(product: Product) -> Sequence[Program]:
+    """Every program there is for a product: call by call, then stream by stream, each in all languages."""
+    return tuple(_rests(product)) + tuple(_lives(product))
+
+
+def _rests(product: Product) -> Iterator[Program]:
+    calls = sorted((each for each in product.calls if each.kind in _KINDS), key=lambda each: each.kind)
+    for call in sorted(calls, key=lambda each: _KINDS.index(each.kind)):
+        for language in languages():
+            text = _fill(language, "rest", plan.rest(product, call))
+            yield _program(language, language.rest, f"{product.name}-{call.kind}", text, call.kind)
+
+
+def _lives(product: Product) -> Iterator[Program]:
+    for stream in product.streams:
+        life = plan.life(product, stream)
+        for language in languages() if life else ():
+            if language.life is not None:
+                name = stream.prefix.strip("/")
+                yield _program(
+                    language, language.life, name, _fill(language, "life", life), f"life:{stream.name}"
+                )
+
+
+def _program(language: Language, kit: Kit, name: str, text: str, of: str) -> Program:
+    return Program(
+        language.language,
+        language.title,
+        language.lexer,
+        name + language.suffix,
+        text,
+        of,
+        kit.needs,
+        kit.executed,
+        kit.why_not,
+    )
+
+
+def _fill(language: Language, kind: str, given: plan.Rest | plan.Life | None) -> str:
+    template = _templates().get_template(f"{language.language}.{kind}")
+    return template.render(it=given, q=LITERALS[language.literal], say=comment)

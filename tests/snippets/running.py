@@ -1,0 +1,148 @@
+"""Programs of the reference as processes: written to a folder, built, started, asked what they printed."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from listenkey.dialect.registry import load_dialects
+from listenkey.reference.describe import Product, describe
+from listenkey.reference.program import Program
+from listenkey.reference.snippets import programs
+from tests.snippets.toolchains import TOOLCHAINS, Toolchain, path
+
+PATIENCE: Final = 60.0
+"""Seconds for one program on a busy machine."""
+AT_ONCE: Final = 2
+
+# Neither proxies nor authorities of the caller stand between a program and loopback.
+_OWN = re.compile(r"proxy|^LISTENKEY_|^SSL_CERT|_CA_BUNDLE$|^NODE_EXTRA_CA", re.IGNORECASE)
+
+PRODUCTS: Final[tuple[Product, ...]] = tuple(describe(each) for each in load_dialects().values())
+
+
+@dataclass(frozen=True)
+class Built:
+    """A program that is ready to be started."""
+
+    program: Program
+    product: Product
+    file: Path
+    toolchain: Toolchain
+
+    def start(self, env: Mapping[str, str]) -> Running:
+        """Start it with these variables."""
+        return Running(self, env)
+
+    def finish(self, env: Mapping[str, str]) -> Running:
+        """Start it, and wait until it is done."""
+        running = self.start(env)
+        running.end()
+        return running
+
+
+class Running:
+    """A started program."""
+
+    def __init__(self, built: Built, env: Mapping[str, str]) -> None:
+        self.built = built
+        self._out = built.file.with_name(f"{len(list(built.file.parent.iterdir()))}.out")
+        self._err = self._out.with_suffix(".err")
+        with self._out.open("wb") as out, self._err.open("wb") as err:
+            self._process = subprocess.Popen(
+                built.toolchain.command(built.toolchain.run, built.file),
+                env=environment(built.toolchain) | env,
+                cwd=built.file.parent,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+            )
+
+    @property
+    def printed(self) -> list[str]:
+        """Its lines on standard output, without blank ones."""
+        return [line for line in self._out.read_text(encoding="utf-8").split("\n") if line.strip()]
+
+    @property
+    def said(self) -> str:
+        """All that it printed on either output; for messages, with its name."""
+        texts = [each.read_text(encoding="utf-8", errors="replace") for each in (self._out, self._err)]
+        return f"{self.built.program.file}: {''.join(texts)[-3000:]}"
+
+    @property
+    def status(self) -> int | None:
+        """Its exit status, once it has one."""
+        return self._process.poll()
+
+    def interrupt(self) -> None:
+        """What Ctrl-C does."""
+        self._process.send_signal(signal.SIGINT)
+
+    def kill(self) -> None:
+        """End it if it still runs, so that a failed test leaves nothing behind."""
+        self._process.kill()
+        self._process.wait()
+
+    def end(self) -> int:
+        """Wait for its exit status."""
+        try:
+            return self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"still running after {PATIENCE:.0f} s: {self.said}") from None
+
+
+def environment(toolchain: Toolchain) -> dict[str, str]:
+    """The caller's environment as far as a program may know it."""
+    kept = {name: value for name, value in os.environ.items() if not _OWN.search(name)}
+    return kept | {"PATH": path()} | dict(toolchain.env)
+
+
+def build(language: str, of: Iterable[tuple[Product, Program]], folder: Path) -> list[Built]:
+    """Write and build programs of a language, two at a time."""
+    toolchain = TOOLCHAINS[language]
+
+    def one(what: tuple[Product, Program]) -> Built:
+        product, program = what
+        here = folder / program.file.replace(".", "-")
+        here.mkdir()
+        if toolchain.modules is not None:
+            (here / "node_modules").symlink_to(toolchain.modules)
+        file = here / program.file
+        file.write_text(program.text, encoding="utf-8")
+        if toolchain.build:
+            done = subprocess.run(
+                toolchain.command(toolchain.build, file),
+                env=environment(toolchain), cwd=here, capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            assert done.returncode == 0, f"{program.file} does not build: {done.stdout}{done.stderr}"
+        return Built(program, product, file, toolchain)
+
+    with ThreadPoolExecutor(AT_ONCE) as workers:
+        return list(workers.map(one, of))
+
+
+def rests(language: str) -> list[tuple[Product, Program]]:
+    """The programs of a language for single calls."""
+    return [each for each in _of(language) if not each[1].of.startswith("life:")]
+
+
+def lives(language: str) -> list[tuple[Product, Program]]:
+    """The programs of a language for whole lives."""
+    return [each for each in _of(language) if each[1].of.startswith("life:")]
+
+
+def _of(language: str) -> list[tuple[Product, Program]]:
+    return [
+        (product, program)
+        for product in PRODUCTS
+        for program in programs(product)
+        if program.language == language
+    ]

@@ -1,0 +1,73 @@
+"""How each language's programs are built and run here, and which packages that takes.
+
+`{file}` stands for the program's text, `{program}` for what a build makes of it, `{here}` for the folder of
+both, which no other program shares.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[2]
+INSTALLED: Final = ROOT / ".venv-clients"
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """One language's commands."""
+
+    run: str
+    build: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+    modules: Path | None = None
+    """Node's packages, which a program finds beside itself."""
+    print: str = ""
+    """A program that prints the literal `{literal}` and nothing else, to try its escapes."""
+
+    def command(self, template: str, file: Path) -> Sequence[str]:
+        """A command line for one program."""
+        places = {"file": str(file), "here": str(file.parent), "program": str(file.parent / "program")}
+        return [part.format(**places) for part in shlex.split(template)]
+
+    @property
+    def missing(self) -> str:
+        """The first of its programs that is not on the path; empty when all are there."""
+        tools = [shlex.split(template)[0] for template in (self.build, self.run) if template]
+        return next(
+            (tool for tool in tools if "{" not in tool and shutil.which(tool, path=path()) is None), ""
+        )
+
+
+def path() -> str:
+    """Where programs are looked for: beside this Python first, then where the system keeps its own."""
+    return f"{ROOT / '.venv' / 'bin'}:/usr/local/bin:/usr/bin:/bin:{os.environ['PATH']}"
+
+
+SHORT: Final[dict[str, Toolchain]] = {
+    "curl": Toolchain("sh {file}", print="printf %s {literal}"),
+    "bash": Toolchain("bash {file}", print="printf %s {literal}"),
+    "python": Toolchain("python {file}", print="print({literal}, end='')"),
+    "javascript": Toolchain(
+        "node {file}", modules=INSTALLED / "node" / "node_modules", print="process.stdout.write({literal})"
+    ),
+}
+"""What `make test` runs."""
+
+LONG: Final[dict[str, Toolchain]] = {}
+"""What `make test-reference` runs as well."""
+
+TOOLCHAINS: Final = SHORT | LONG
+
+
+def present(language: str) -> None:
+    """Skip the test where the language is not installed; in the continuous build that fails the run."""
+    if missing := TOOLCHAINS[language].missing:
+        pytest.skip(f"{missing} is not installed: run tests/snippets/setup")
