@@ -13,7 +13,7 @@ from listenkey.reference.site import pages
 from listenkey.reference.site.code import colour, pretty
 from listenkey.reference.site.markdown import markdown, prose
 from listenkey.reference.site.pages import Entry, Page
-from listenkey.reference.site.programs import Download, Programs
+from listenkey.reference.site.programs import Download, Programs, plain_title
 from listenkey.reference.site.search import headings, name_rows
 from listenkey.reference.site.text import GATEWAY, duration, gateway_urls, sample, socket_bases, spoken
 
@@ -44,6 +44,7 @@ class Frame:
             socket_bases=socket_bases,
             chapter=_chapter,
             downloads=downloads,
+            plain_title=plain_title,
         )
         self._templates.filters.update(
             colour=colour, pretty=pretty, prose=prose, duration=duration, sample=sample, spoken=spoken

@@ -1,18 +1,23 @@
 """What other rooms of the reference make of a product: programs to copy, and files to download."""
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
-from listenkey.reference import openapi, postman
+from listenkey.reference import asyncapi, chilkat, openapi, postman, snippets
 from listenkey.reference.describe import Product
 from listenkey.reference.program import Program
 
 Maker = Callable[[Product], Sequence[Program]]
-PROGRAMS: Final[Mapping[str, Maker]] = {}
+MAKERS: Final[Mapping[str, Maker]] = {
+    "Languages": snippets.programs,
+    "Chilkat": chilkat.programs,
+}
 """Makers of programs by the heading that their languages stand under."""
+_VARIANT: Final = re.compile(r" \(([^)]+)\)$")
 
 
 class Download(msgspec.Struct, frozen=True):
@@ -31,24 +36,40 @@ class Download(msgspec.Struct, frozen=True):
 class Programs:
     """The programs of some products, each product's made once."""
 
-    def __init__(self, makers: Mapping[str, Maker] = PROGRAMS) -> None:
+    def __init__(self, makers: Mapping[str, Maker] = MAKERS) -> None:
         self._makers = makers
-        self._made: dict[str, dict[str, Sequence[Program]]] = {}
+        self._made: dict[str, tuple[tuple[str, Program], ...]] = {}
 
     def __call__(self, product: Product, of: str) -> dict[str, list[Program]]:
         """Those that do one thing, by heading; `of` as in `Program`."""
-        if product.name not in self._made:
-            self._made[product.name] = {name: make(product) for name, make in self._makers.items()}
-        found = {
-            heading: [program for program in programs if program.of == of]
-            for heading, programs in self._made[product.name].items()
-        }
-        return {heading: programs for heading, programs in found.items() if programs}
+        found: dict[str, list[Program]] = {}
+        for heading, program in self._all(product):
+            if program.of == of:
+                found.setdefault(_heading(heading, program), []).append(program)
+        return found
 
     def languages(self, product: Product) -> set[str]:
         """Every language that a product has programs in."""
-        self(product, "")
-        return {each.language for programs in self._made[product.name].values() for each in programs}
+        return {program.language for _, program in self._all(product)}
+
+    def _all(self, product: Product) -> tuple[tuple[str, Program], ...]:
+        if product.name not in self._made:
+            self._made[product.name] = tuple(
+                (heading, program) for heading, make in self._makers.items() for program in make(product)
+            )
+        return self._made[product.name]
+
+
+def plain_title(program: Program, heading: str) -> str:
+    """What a title says beyond its heading."""
+    maker, _, variant = heading.partition(", ")
+    return program.title.replace(f" ({maker}{f', {variant}' if variant else ''})", "")
+
+
+def _heading(maker: str, program: Program) -> str:
+    """`Python (Chilkat, signed)` stands under `Chilkat, signed`; other parentheses belong to the title."""
+    found = _VARIANT.search(program.title)
+    return found[1] if found and found[1].startswith(maker) else maker
 
 
 def downloads(product: Product) -> Iterator[Download]:
@@ -57,6 +78,10 @@ def downloads(product: Product) -> Iterator[Download]:
     yield Download(
         f"{folder}.openapi.json", "OpenAPI 3.1", "the calls, for generators and gateways",
         lambda: openapi.document(product),
+    )  # fmt: skip
+    yield Download(
+        f"{folder}.asyncapi.json", "AsyncAPI 3", "the sockets with their messages",
+        lambda: asyncapi.document(product),
     )  # fmt: skip
     yield Download(
         f"{folder}.postman_collection.json", "Postman collection 2.1", "a folder to run in order",

@@ -75,7 +75,11 @@ function rememberLanguage() {
   const radios = [...document.querySelectorAll(".languages input")];
   const chosen = remembered("listenkey-language");
   const same = radios.find((radio) => radio.value === chosen);
-  if (same) same.checked = true;
+  if (same) {
+    same.checked = true;
+    const folded = same.closest("details");
+    if (folded) folded.open = true;
+  }
   for (const radio of radios) {
     radio.addEventListener("change", () => {
       remember("listenkey-language", radio.value);
