@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from listenkey.base.errors import Refused
+from listenkey.cli.docs_foreign import explain, import_
 from listenkey.cli.offline import require_modules
 from listenkey.cli.output import plural
 
@@ -20,6 +21,10 @@ _MODULES = ("jinja2", "pygments")
 @click.group()
 def command() -> None:
     """Build and use the reference of every call."""
+
+
+command.add_command(import_)
+command.add_command(explain)
 
 
 @command.command()
