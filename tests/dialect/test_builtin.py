@@ -22,6 +22,11 @@ def bucket(name: str, limit: str) -> Limit:
         ("binance-margin", 62, 60, "same_extended", "none"),
         ("binance-margin-isolated", 62, 60, "same_extended", "symbol"),
         ("binance-usdm", 62, 64, "same_extended", "none"),
+        ("binance-coinm", 62, 64, "same_extended", "none"),
+        ("binance-options", 62, 40, "same_extended", "none"),
+        ("binance-pm", 62, 64, "same_extended", "none"),
+        ("binance-margin-risk", 62, 44, "same_extended", "none"),
+        ("binance-us", 62, 64, "same_extended", "none"),
         ("bingx", 16, 64, "new_coexists", "none"),
     ],
 )
@@ -40,6 +45,11 @@ def test_key_spaces(name: str, alphabet: int, length: int, issue: str, scope: st
         ("binance-margin-isolated", "sapi-uid", "uid", "operation", 180_000, 60_000),
         ("binance-margin", "sapi-ip", "ip", "operation", 12_000, 60_000),
         ("binance-usdm", "weight", "ip", "pool", 2400, 60_000),
+        ("binance-coinm", "weight", "ip", "pool", 2400, 60_000),
+        ("binance-options", "weight", "ip", "pool", 2400, 60_000),
+        ("binance-pm", "weight", "ip", "pool", 6000, 60_000),
+        ("binance-us", "weight", "ip", "pool", 1200, 60_000),
+        ("binance-margin-risk", "sapi-uid", "uid", "operation", 180_000, 60_000),
         ("bingx", "uid", "uid", "operation", 2, 1000),
         ("bingx", "ip", "ip", "pool", 2000, 10_000),
         ("bingx", "ip-call", "ip", "operation", 300, 10_000),
@@ -86,6 +96,11 @@ def test_penalties() -> None:
         ("binance-spot", "ping", "protocol_ping", 20_000, 60_000, True),
         ("binance-margin", "ping", "protocol_ping", 20_000, 60_000, True),
         ("binance-usdm", "ping", "protocol_ping", 180_000, 600_000, True),
+        ("binance-coinm", "ping", "protocol_ping", 180_000, 600_000, True),
+        ("binance-options", "ping", "protocol_ping", 300_000, 900_000, True),
+        ("binance-pm", "ping", "protocol_ping", 180_000, 600_000, True),
+        ("binance-margin-risk", "ping", "protocol_ping", 20_000, 60_000, True),
+        ("binance-us", "ping", "protocol_ping", 180_000, 600_000, True),
         ("bingx", "word", "word", 5000, 25_500, False),
         ("bingx", "json", "json", 5000, 25_500, False),
     ],
@@ -99,13 +114,74 @@ def test_heartbeats(
 
 
 @pytest.mark.parametrize(
-    "name, codec, messages",
-    [("binance-spot", "text", 5), ("binance-usdm", "text", 10), ("bingx", "gzip_binary", 0)],
+    "name, codec, messages, names",
+    [
+        ("binance-spot", "text", 5, 1024),
+        ("binance-margin-risk", "text", 5, 1024),
+        ("binance-us", "text", 5, 1024),
+        ("binance-usdm", "text", 10, 1024),
+        ("binance-coinm", "text", 10, 1024),
+        ("binance-options", "text", 10, 200),
+        ("binance-pm", "text", 10, 1024),
+        ("bingx", "gzip_binary", 0, 1024),
+    ],
 )
-def test_frames(name: str, codec: str, messages: int) -> None:
-    """Frames are the venue's, and so is the number of messages that a socket may send a second."""
+def test_frames(name: str, codec: str, messages: int, names: int) -> None:
+    """Frames are the venue's, and so are the messages that a socket may send a second, and its names."""
     frames = DIALECTS[name].frames
-    assert (frames.codec, frames.messages_per_second) == (codec, messages)
+    assert (frames.codec, frames.messages_per_second, frames.names_per_socket) == (codec, messages, names)
+
+
+KEY, EMPTY = '{"listenKey":"$listen_key"}', "{}"
+
+
+@pytest.mark.parametrize(
+    "name, create, extend, named",
+    [
+        ("binance-spot", KEY, EMPTY, {"extend", "close"}),
+        ("binance-margin", KEY, EMPTY, {"extend", "close"}),
+        ("binance-margin-isolated", KEY, EMPTY, {"extend", "close"}),
+        ("binance-margin-risk", KEY, EMPTY, {"extend"}),
+        ("binance-us", KEY, EMPTY, {"extend", "close"}),
+        ("binance-usdm", KEY, KEY, set()),
+        ("binance-coinm", KEY, KEY, set()),
+        ("binance-options", '{"listenKey":"$listen_key","expiration":$expires_at_ms}', EMPTY, set()),
+        ("binance-pm", KEY, EMPTY, set()),
+    ],
+)
+def test_answers_and_keys(name: str, create: str, extend: str, named: set[str]) -> None:
+    """What a client reads from each answer, and on which calls it has to name the key."""
+    calls = DIALECTS[name].operations
+    bodies = {(call.kind, call.success_body) for call in calls}
+    assert bodies == {("create", create), ("extend", extend), ("close", EMPTY)}
+    assert {call.kind for call in calls if call.key_in == "parameter"} - {"create"} == named
+
+
+@pytest.mark.parametrize(
+    "name, path, weights, pool",
+    [
+        ("binance-spot", "/api/v3/userDataStream", [2, 2, 2], "weight"),
+        ("binance-us", "/api/v3/userDataStream", [1, 1, 1], "weight"),
+        ("binance-margin", "/sapi/v1/userDataStream", [1, 1, 3000], "sapi-uid"),
+        ("binance-margin-risk", "/sapi/v1/margin/listen-key", [1, 1, 3000], "sapi-uid"),
+        ("binance-margin-risk", "/sapi/v2/margin/listen-key", [1, 1, 1], "sapi-ip"),
+        ("binance-pm", "/papi/v1/listenKey", [1, 1, 1], "weight"),
+    ],
+)
+def test_weights(name: str, path: str, weights: list[int], pool: str) -> None:
+    """A call costs what it costs at the venue, in the venue's bucket."""
+    calls = [call for call in DIALECTS[name].operations if call.path == path]
+    assert [call.weight for call in calls] == weights
+    assert {call.pools for call in calls} == {(pool,)}
+
+
+def test_expiry_notices() -> None:
+    """The oddities of `listenKeyExpired`: text for a time on options, no key on portfolio margin."""
+    bodies = {notice.streams[0]: notice.body for each in DIALECTS.values() for notice in each.notices}
+    usual = '{"e":"listenKeyExpired","E":$now_ms,"listenKey":"$listen_key"}'
+    assert bodies.pop("binance-options") == usual.replace("$now_ms", '"$now_ms"')
+    assert bodies.pop("binance-pm") == '{"e":"listenKeyExpired","E":$now_ms}'
+    assert set(bodies.values()) == {usual}
 
 
 @pytest.mark.parametrize("name", DIALECTS)

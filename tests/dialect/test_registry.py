@@ -44,9 +44,14 @@ heartbeat = "ping"
 def test_built_in() -> None:
     """The shipped dialects load, in the order of their names, and only they."""
     assert list(load_dialects()) == [
+        "binance-coinm",
         "binance-margin",
         "binance-margin-isolated",
+        "binance-margin-risk",
+        "binance-options",
+        "binance-pm",
         "binance-spot",
+        "binance-us",
         "binance-usdm",
         "bingx",
     ]

@@ -13,7 +13,11 @@ from listenkey.wire.routes import (
 )
 from tests.wire.asking import DIALECTS, ROUTES
 
-SHARED = ["binance-margin", "binance-margin-isolated", "binance-spot", "binance-usdm"]
+PRIVATE = ["binance-coinm", "binance-options", "binance-usdm"]
+SHARED = [
+    "binance-coinm", "binance-margin", "binance-margin-isolated", "binance-margin-risk", "binance-options",
+    "binance-pm", "binance-spot", "binance-usdm",
+]  # fmt: skip
 HOSTS = build_routes(
     DIALECTS,
     {
@@ -52,6 +56,20 @@ def streams(route: SocketRoute | None) -> list[str]:
             ("binance-margin-isolated", "create", "/sapi/v1/userDataStream/isolated"),
         ),
         ("PUT", "/fapi/v1/listenKey", ("binance-usdm", "extend", "/fapi/v1/listenKey")),
+        ("POST", "/dapi/v1/listenKey", ("binance-coinm", "create", "/dapi/v1/listenKey")),
+        ("PUT", "/eapi/v1/listenKey", ("binance-options", "extend", "/eapi/v1/listenKey")),
+        ("DELETE", "/papi/v1/listenKey", ("binance-pm", "close", "/papi/v1/listenKey")),
+        (
+            "PUT",
+            "/sapi/v1/margin/listen-key",
+            ("binance-margin-risk", "extend", "/sapi/v1/margin/listen-key"),
+        ),
+        (
+            "POST",
+            "/sapi/v2/margin/listen-key",
+            ("binance-margin-risk", "create", "/sapi/v2/margin/listen-key"),
+        ),
+        ("POST", "/binance-us/api/v3/userDataStream", ("binance-us", "create", "/api/v3/userDataStream")),
         (
             "POST",
             "/openApi/user/auth/userDataStream",
@@ -102,14 +120,20 @@ def test_unknown_calls(method: str, path: str, expected: tuple[str, str, str]) -
         ("/ws/K", SHARED, ("K",)),
         ("/ws/K1/K2", SHARED, ("K1", "K2")),
         ("/stream", SHARED, ()),
-        ("/private/ws", ["binance-usdm"], ()),
-        ("/private/ws/K", ["binance-usdm"], ("K",)),
-        ("/private/stream", ["binance-usdm"], ()),
+        ("/private/ws", PRIVATE, ()),
+        ("/private/ws/K", PRIVATE, ("K",)),
+        ("/private/stream", PRIVATE, ()),
         ("/public/ws/btcusdt@trade", [""], ("btcusdt@trade",)),
         ("/public/stream", [""], ()),
         ("/market/ws", [""], ()),
         ("/market/stream", [""], ()),
         ("/pm-classic/ws/K", ["binance-pm-pro"], ("K",)),
+        ("/pm/ws/K", ["binance-pm"], ("K",)),
+        ("/pm/stream", ["binance-pm"], ()),
+        ("/eoptions/ws/K", ["binance-options"], ("K",)),
+        ("/binance-pm/ws/K", ["binance-pm"], ("K",)),
+        ("/binance-us/ws/K", ["binance-us"], ("K",)),
+        ("/binance-coinm/stream", ["binance-coinm"], ()),
         ("/market", ["bingx-spot"], ()),
         ("/swap-market", ["bingx-swap"], ()),
         ("/bingx/market", ["bingx-spot"], ()),
@@ -252,7 +276,7 @@ def test_nobody_at_the_root() -> None:
     """Where no dialect is at the root, the first one still words the errors there."""
     hidden = {name: msgspec.structs.replace(each, root=False) for name, each in DIALECTS.items()}
     table = build_routes(hidden, {})
-    assert unknown(table.rest("", "", "GET", "/api/v3/time"))[:2] == ("binance-margin", "path_unknown")
+    assert unknown(table.rest("", "", "GET", "/api/v3/time"))[:2] == ("binance-coinm", "path_unknown")
 
 
 def test_public_call_belongs_to_one() -> None:
