@@ -6,15 +6,16 @@ from listenkey.base.errors import Refused
 from listenkey.base.ids import check_account_name, check_api_key, encode, mask_api_key
 
 
-@pytest.mark.parametrize("name", ["a", "alice", "bot-7", "a.b_c-d", "0", "a" * 64])
+@pytest.mark.parametrize("name", ["a", "alice", "bot-7", "a.b_c-d", "0", "a" * 64, "...", ".a"])
 def test_account_names_that_are_allowed(name):
     """1 to 64 of a-z 0-9 . _ -"""
     assert check_account_name(name) == name
 
 
-@pytest.mark.parametrize("name", ["", "a" * 65, "Alice", "a b", "a/b", "a\n", "é", "a:b", "а"])
+@pytest.mark.parametrize("name", ["", "a" * 65, "Alice", "a b", "a/b", "a\n", "é", "a:b", "а", ".", ".."])
 def test_account_names_that_are_not(name):
-    """A name goes into paths and lines of text; it has no character that means something there."""
+    """A name goes into paths and lines of text, where it means nothing else: programs take `.` and `..` out
+    of a path, so that such an account could never be removed."""
     with pytest.raises(Refused) as refusal:
         check_account_name(name)
     assert refusal.value.code == "bad_name"

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -271,3 +272,22 @@ def test_secrets_exclude_each_other(call, stand_in):
     """Which of the two was meant is not for the command to guess."""
     result = call("apikey", "add", "alice", "--secret", "a", "--secret-file", "b")
     assert (result.status, stand_in.asked) == (2, [])
+
+
+@pytest.mark.parametrize("token", ["é", "a\nb", "\x7f"])
+def test_a_token_that_cannot_be_sent_is_said(command, stand_in, token):
+    """One line, where a header of that kind would end in a traceback."""
+    result = command("account", "list", "--admin", stand_in.url, "--token", token)
+    assert (result.status, stand_in.asked) == (1, [])
+    assert re.fullmatch("listenkey: the token has characters .*\n", result.err), result.err
+
+
+@pytest.mark.parametrize(
+    "address", ["http://[::1", "http://", "http://127.0.0.1:99999", "http://a:b", "x://y"]
+)
+def test_an_address_that_is_none_is_said(command, address):
+    """Nor does a mistyped address end in one."""
+    result = command("account", "list", "--token", "t", "--admin", address)
+    assert (result.status, result.out) == (1, "")
+    assert "is no address of an admin listener" in result.err
+    assert result.err.count("\n") == 1

@@ -22,7 +22,7 @@ CONTRACT = {
     "store": ["backup", "restore"],
     "dialect": ["check", "list", "show"],
     "config": ["check", "doc", "show"],
-    "docs": ["build"],
+    "docs": ["build", "explain", "import"],
 }
 
 
@@ -119,6 +119,20 @@ def test_help_and_offline_commands_load_nothing_heavy():
             [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
         )
         assert run.stderr.strip() == "", arguments
+
+
+@pytest.mark.parametrize("arguments", ["config doc", "--version", "--help", "dialect list --json"])
+def test_a_full_disk_is_said_in_a_line(arguments):
+    """Output to a full disk ends with status 1 and a reason, not with a traceback."""
+    run = subprocess.run(
+        [f"{sys.executable} -m listenkey {arguments} > /dev/full"],
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert re.fullmatch("listenkey: standard output .*No space left on device.*\n", run.stderr), run.stderr
 
 
 def test_output_that_nobody_reads_to_the_end_is_no_error():

@@ -1,7 +1,7 @@
 import pytest
 
 from listenkey.base.errors import ConfigError
-from listenkey.config import check_demo, examine, load, parse_listener
+from listenkey.config import Settings, check_demo, examine, load, parse_listener
 
 
 def problems(**options: object) -> list[str]:
@@ -71,8 +71,45 @@ def test_one_master_secret_is_enough(tmp_path):
     """Two of them would leave open which one rules."""
     secret = tmp_path / "secret"
     secret.write_text("x")
-    lines = problems(master_secret="hush-hush", master_secret_file=str(secret))
+    secret.write_text("s" * 16)
+    lines = problems(master_secret="hush-hush-hush-hush", master_secret_file=str(secret))
     assert lines == ["master_secret_file: is set beside master_secret; set one of them"]
+
+
+def test_a_master_secret_is_long_enough(tmp_path):
+    """The check refuses what `serve` would refuse, before the start on another machine does."""
+    secret = tmp_path / "secret"
+    secret.write_text("s" * 15 + "\n")
+    (line,) = problems(master_secret="s" * 15)
+    assert line == "master_secret: has fewer than 16 characters; give a longer one"
+    (line,) = problems(master_secret_file=str(secret))
+    assert line == f"master_secret_file: has fewer than 16 characters; put a longer one into {secret}"
+    assert problems(master_secret="s" * 16) == []
+
+
+@pytest.mark.parametrize("seconds,is_good", [(0, False), (1, True), (3_153_600_000, True), (10**12, False)])
+def test_lifetimes_are_of_this_world(tmp_path, seconds, is_good):
+    """A life too long to be a time would end every create with an error."""
+    file = tmp_path / "listenkey.toml"
+    file.write_text(f"[dialect.binance-usdm]\nlifetime_seconds = {seconds}\n")
+    lines = [str(problem) for problem in examine(file, {}, {})[1]]
+    assert lines == [] if is_good else "dialect.binance-usdm.lifetime_seconds" in lines[0]
+
+
+@pytest.mark.parametrize(
+    "host,is_good", [("api.lan", True), ("[::1]", True), ("a:80", False), ("http://a", False)]
+)
+def test_hosts_are_names_without_port(tmp_path, host, is_good):
+    """A host with a port would never match, and its requests go to another dialect."""
+    file = tmp_path / "listenkey.toml"
+    file.write_text(f'[dialect.binance-usdm]\nhosts = ["{host}"]\n')
+    lines = [str(problem) for problem in examine(file, {}, {})[1]]
+    assert lines == [] if is_good else "without port" in lines[0]
+
+
+def test_settings_do_not_show_the_secret(tmp_path):
+    """Nor does a traceback that prints them."""
+    assert "hush" not in repr(Settings(master_secret="hush-hush-hush-hush"))
 
 
 def test_proxies_are_addresses_or_networks():

@@ -31,6 +31,7 @@ CALLS = [
     ("GET", "/v1/journal/alice/binance-usdm", "read"),
     ("POST", "/v1/store/backup", "admin"),
 ]
+LISTS = [path.rpartition("/")[2] for method, path, _ in CALLS if method == "GET" and path.count("/") == 2]
 SCOPES = {"admin": {"admin", "publish", "read"}, "publish": {"publish"}, "read": {"read"}}
 
 
@@ -187,6 +188,7 @@ class TestAccounts:
             "ip_allow": ["192.0.2.7/32", "2001:db8::/32"], "created_at": gate.clock.wall() // MILLISECOND,
         }  # fmt: skip
         assert "s3cret" not in listed.text
+        await gate.call("POST", "/v1/accounts", {"name": "bob"})
         assert (await gate.call("GET", "/v1/api-keys?account=bob")).json()["items"] == []
         twice = await gate.call("POST", "/v1/accounts/alice/api-keys", wanted)
         assert (twice.status_code, error_code(twice)) == (409, "api_key_exists")
@@ -224,7 +226,7 @@ class TestLists:
         names = [f"account-{number:02}" for number in range(25)]
         for name in reversed(names):
             await gate.call("POST", "/v1/accounts", {"name": name})
-        for limit in (1, 7, 25, 26, 5000):
+        for limit in (1, 7, 25, 26, 1000):
             found, query, pages = [], f"?limit={limit}", 0
             while query:
                 page = (await gate.call("GET", f"/v1/accounts{query}")).json()
@@ -235,11 +237,25 @@ class TestLists:
             assert found == names
             assert pages == -(-25 // limit)
 
-    @pytest.mark.parametrize("limit", ["0", "-1", "x", "", "1e3", "9" * 20])
-    async def test_bad_limits_are_refused(self, gate, limit):
-        """400, not the whole list."""
-        response = await gate.call("GET", f"/v1/accounts?limit={limit}")
+    @pytest.mark.parametrize("limit", ["0", "-1", "x", "", "1e3", "9" * 20, "1001"])
+    @pytest.mark.parametrize("of", LISTS)
+    async def test_bad_limits_are_refused(self, gate, limit, of):
+        """400 on every list, not the whole list and not a shorter page than was asked for."""
+        response = await gate.call("GET", f"/v1/{of}?limit={limit}")
         assert (response.status_code, error_code(response)) == (400, "bad_limit")
+
+    @pytest.mark.parametrize("cursor", ["-1/", "A b", "%2E%2E%2F", "x" * 65])
+    @pytest.mark.parametrize("of", LISTS)
+    async def test_cursors_that_no_list_gave_are_refused(self, gate, cursor, of):
+        """400 on every list: a page from nowhere would look like the end of the list."""
+        response = await gate.call("GET", f"/v1/{of}?cursor={cursor}")
+        assert (response.status_code, error_code(response)) == (400, "bad_cursor")
+
+    @pytest.mark.parametrize("of", ["api-keys", "listen-keys"])
+    async def test_the_list_of_an_account_that_is_not_there_is_refused(self, gate, of):
+        """A name with a letter too many would look like an account without keys."""
+        response = await gate.call("GET", f"/v1/{of}?account=alicee")
+        assert (response.status_code, error_code(response)) == (404, "unknown_account")
 
     async def test_connections_and_keys_are_paged_too(self, gate):
         """By their ids, in their order."""
@@ -391,8 +407,9 @@ class TestOperations:
         for path in ("copy", f"{tmp_path}/co\0py"):
             bad = await gate.call("POST", "/v1/store/backup", {"path": path})
             assert (bad.status_code, error_code(bad)) == (400, "bad_path")
-        below_a_file = await gate.call("POST", "/v1/store/backup", {"path": f"{tmp_path}/copy/copy"})
-        assert (below_a_file.status_code, error_code(below_a_file)) == (503, "store_read_only")
+        for path in ("copy/copy", "none/copy", "x" * 300):
+            bad = await gate.call("POST", "/v1/store/backup", {"path": f"{tmp_path}/{path}"})
+            assert (bad.status_code, error_code(bad)) == (400, "bad_path"), path
 
     async def test_a_backup_leaves_others_files_alone(self, gate, tmp_path):
         """A file of somebody's that is named as an unfinished copy might be stays; two copies at once are

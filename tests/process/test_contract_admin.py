@@ -306,7 +306,7 @@ def test_listen_keys_are_filtered(gateway: Gateway, owner: Owner) -> None:
         assert len(gateway.listen_keys(owner.name, stream=stream)) == number, stream
     found = pages(gateway, "/v1/listen-keys", 2, account=owner.name, stream="bingx-spot")
     assert [len(page) for page in found] == [2, 1]
-    assert gateway.listen_keys("nobody") == []
+    assert gateway.listen_keys(gateway.add_account("nobody")) == []
     assert_error(gateway.admin_call("GET", "/v1/listen-keys?stream=nothing"), 404, "unknown_stream")
 
 

@@ -5,6 +5,7 @@ import pytest
 from listenkey.base.errors import Refused
 from listenkey.core.records import StreamId
 from listenkey.service.accounts import NewApiKey
+from listenkey.service.keys import Held
 from tests.service.house import BINGX, HOME, MASTER_SECRET, SPOT, USDM, Watcher
 
 PUBLIC_KEY = """-----BEGIN PUBLIC KEY-----
@@ -34,7 +35,7 @@ async def test_an_account_is_made_once(house):
     assert sum(not isinstance(outcome, Refused) for outcome in outcomes) == 1
 
 
-@pytest.mark.parametrize("name", ["", "Alice", "a b", "a" * 65, "../x"])
+@pytest.mark.parametrize("name", ["", "Alice", "a b", "a" * 65, "../x", "."])
 async def test_a_name_has_its_alphabet(house, name):
     """Names go into paths and lines."""
     assert await refused(house.gateway.accounts.add(name)) == "bad_name"
@@ -282,3 +283,21 @@ async def test_nothing_secret_lies_in_the_files(house):
             assert not [secret for secret in secrets if secret.encode() in content], path
         await house.crash()
     assert NewApiKey().secret is None
+
+
+async def test_an_empty_secret_is_refused(house):
+    """Somebody's variable was not set; a key with a secret that nobody knows would be made in its place."""
+    await house.gateway.accounts.add("alice")
+    wanted = NewApiKey(secret="")
+    assert await refused(house.gateway.accounts.add_api_key("alice", wanted)) == "bad_secret"
+
+
+async def test_records_do_not_show_what_is_secret(house):
+    """I7, where something prints a record into a log or a traceback."""
+    await house.gateway.accounts.add("alice")
+    wanted = NewApiKey(key="k" * 20, secret="s" * 20)
+    made = await house.gateway.accounts.add_api_key("alice", wanted)
+    (kept,) = house.gateway.accounts.api_keys("alice", "", 10)
+    held = Held(None, "l" * 20)
+    shown = repr([wanted, made, kept, held])
+    assert not any(secret * 8 in shown for secret in "ksl"), shown

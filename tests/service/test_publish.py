@@ -59,7 +59,7 @@ async def test_an_answer_says_where_the_event_went(house):
     [
         b"{}",
         b'{ "e" : "x" }',
-        b'{"e":"x","e":"y"}',
+        b'{"n":1,"n":2}',
         b'{"price":0.10000000000000000001,"n":123456789012345678901234567890}',
         b'{"text":"\\u00e9 \xc3\xa9 \\/ \\ud83d\\ude00"}',
         b'{"deep":[[[[{"a":[1,2,{"b":null}]}]]]]}',
@@ -271,7 +271,8 @@ async def test_an_id_twice_in_one_body_is_done_once(house):
         b'{"e":"listenKey\\u0045xpired"}',
         b'{"\\u0065":"listenKeyExpired"}',
         b'{"\\u0065":"\\u006cistenKeyExpired"}',
-        b'{"e":"x","e":"listenKeyExpired"}',
+        b'{"e":"eventStreamTerminated"}',
+        b'{"e":"serverShutdown","E":1}',
     ],
 )
 async def test_notices_are_the_gateway_s_alone(house, event):
@@ -310,9 +311,10 @@ async def test_a_source_inside_the_process_publishes_by_the_same_rules(house):
     assert (await publish("alice", "binance-usdm", b"[]")).code == "bad_line"
 
 
-@pytest.mark.parametrize("error, code", [(StoreFull("no room"), "store_full"), (StoreError("gone"), "store")])
-async def test_a_failing_store_is_answered_line_by_line(house, monkeypatch, error, code):
-    """Nothing is acked that was not kept; bad lines have their own answers still."""
+@pytest.mark.parametrize("error", [StoreFull("no room"), StoreError("gone")])
+async def test_a_failing_store_is_answered_line_by_line(house, monkeypatch, error):
+    """Nothing is acked that was not kept; bad lines have their own answers still. Publishers know one code
+    for a store that takes nothing now, the message says why."""
     await house.account()
 
     def failing(*_):
@@ -321,7 +323,30 @@ async def test_a_failing_store_is_answered_line_by_line(house, monkeypatch, erro
         return future
 
     monkeypatch.setattr(house.store, "append", failing)
-    assert await codes(house, GOOD, b"bad", GOOD) == [code, "bad_line", code]
+    assert await codes(house, GOOD, b"bad", GOOD) == ["store_full", "bad_line", "store_full"]
+    (answer,) = await answers_to(house, GOOD)
+    assert answer["error"]["message"] == error.message
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        b'{"e":"x","e":"x"}',
+        b'{"e":"listenKeyExpired","n":1,"e":"x"}',
+        b'{"\\u0065":"x","e":"y"}',
+        b'{"e":"x","o":{"e":1},"e":"y"}',
+    ],
+)
+async def test_an_event_of_two_types_is_refused(house, event):
+    """Clients differ in which one they take, and so would filters and the check for notices."""
+    await house.account()
+    assert await codes(house, line(event=event)) == ["bad_line"]
+
+
+async def test_fields_of_the_same_name_within_are_no_second_type(house):
+    """Orders within an event have fields named `e` too."""
+    await house.account()
+    assert await codes(house, line(event=b'{"e":"x","o":{"e":1},"p":[{"e":2}]}')) == ["done"]
 
 
 async def test_counts_of_what_was_published(house):

@@ -136,8 +136,9 @@ async def test_a_backup_replaces_nothing(folder: Path, tmp_path: Path) -> None:
         await store.backup(str(there))
     assert refusal.value.code == "file_exists"
     assert there.read_text() == "mine"
-    with pytest.raises(StoreReadOnly):
+    with pytest.raises(Refused) as refusal:
         await store.backup(str(tmp_path / "missing" / "file"))
+    assert refusal.value.code == "bad_path"
     assert names_in(tmp_path) == ["data", "there"]
     await store.backup(str(tmp_path / "fine"))
     assert mode_of(tmp_path / "fine") == 0o600

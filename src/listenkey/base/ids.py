@@ -8,7 +8,8 @@ from typing import Final
 
 from listenkey.base.errors import Refused
 
-ACCOUNT_NAME: Final = re.compile(r"[a-z0-9._-]{1,64}\Z")
+ACCOUNT_NAME: Final = re.compile(r"(?!\.\.?\Z)[a-z0-9._-]{1,64}\Z")
+"""Not `.` and `..`, which programs take out of the path of a URL."""
 API_KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,128}\Z")
 _CROCKFORD: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 
@@ -16,7 +17,8 @@ _CROCKFORD: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 def check_account_name(name: str) -> str:
     """The name itself, or `Refused("bad_name")`."""
     if not ACCOUNT_NAME.match(name):
-        raise Refused("an account name is 1 to 64 of a-z 0-9 . _ -", "choose another name", code="bad_name")
+        what = "an account name is 1 to 64 of a-z 0-9 . _ -, and neither . nor .."
+        raise Refused(what, "choose another name", code="bad_name")
     return name
 
 

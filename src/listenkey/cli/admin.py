@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import click
 import msgspec
@@ -74,7 +74,7 @@ class AdminClient:
         import httpx
 
         self.url, self._data = _locate(place)
-        headers = {"Authorization": f"Bearer {place.token or read_token(self._data)}"}
+        headers = {"Authorization": f"Bearer {_checked(place.token or read_token(self._data))}"}
         verify: ssl.SSLContext | bool = _trust(place.ca) if self.url.startswith("https:") else False
         timeout = httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS)
         # A proxy of the environment has no business with the token.
@@ -185,6 +185,13 @@ class AdminClient:
         )
 
 
+def _checked(token: str) -> str:
+    if not token.isascii() or not token.isprintable():
+        what = "the token has characters that no token has"
+        raise Refused(what, "copy it anew; `listenkey token add` makes another", code="bad_token")
+    return token
+
+
 def read_token(data: Path) -> str:
     """The admin token of a data folder. Errors: `Refused("no_token")`."""
     file = data / TOKEN_FILE
@@ -220,10 +227,18 @@ def _data_folder(place: Place, configured: Path) -> Path:
 
 def _as_url(text: str) -> str:
     url = text.rstrip("/") if "://" in text else f"http://{text}"
-    if not url.startswith(("http://", "https://")):
+    if not url.startswith(("http://", "https://")) or not _has_host(url):
         what = f"{text} is no address of an admin listener"
         raise Refused(what, "write http://HOST:PORT or https://HOST:PORT", code="bad_admin")
     return url
+
+
+def _has_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
 
 
 def _trust(ca: Path | None) -> ssl.SSLContext:

@@ -1,5 +1,6 @@
 """The `listenkey` command: its groups, and how errors end it."""
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from listenkey.base.errors import ListenKeyError
 
 REFUSED: Final = 1
 INTERRUPTED: Final = 130
+_NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 # Each with the line that the help shows, so that help need not import them all.
 COMMANDS: Final = {
     "serve": "Run the gateway.",
@@ -26,6 +28,7 @@ COMMANDS: Final = {
     "dialect": "List, show and check dialects.",
     "config": "Check, show and explain the configuration.",
     "docs": "Build and use the reference of every call.",
+    "tail": "Print a stream's events as they come.",
 }
 
 
@@ -88,7 +91,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         click.echo(f"listenkey: {' '.join(text.split())}", err=True)
         return REFUSED
     except BrokenPipeError:
-        # Whoever read our output has seen enough; the interpreter must not complain while it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # whoever read it has seen enough
+        return REFUSED
+    except OSError as error:
+        if error.errno not in _NO_ROOM or error.filename is not None:
+            raise
+        _drop_output()
+        click.echo(f"listenkey: standard output cannot be written: {error.strerror}; make room", err=True)
         return REFUSED
     return status if isinstance(status, int) else 0
+
+
+def _drop_output() -> None:
+    """The interpreter must not complain while it flushes what is left."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,9 +1,11 @@
 """What must hold between settings, beyond each one's own type."""
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import date
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Final
 
 from msgspec import structs
 
@@ -13,6 +15,12 @@ from listenkey.config.fields import all_fields
 from listenkey.config.listener import parse_listener
 from listenkey.config.problem import Problem
 from listenkey.config.settings import Settings
+
+SHORTEST_SECRET: Final = 16
+"""Characters that a master secret has at least."""
+_LONGEST_LIFETIME: Final = 36_500 * 86_400
+_TOO_SHORT: Final = f"has fewer than {SHORTEST_SECRET} characters"
+_HOST: Final = re.compile(r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+")
 
 
 def problems_of(settings: Settings, origins: Mapping[str, str]) -> Iterator[Problem]:
@@ -101,8 +109,17 @@ def _proxies(settings: Settings) -> Iterator[Problem]:
 def _secrets(settings: Settings) -> Iterator[Problem]:
     if settings.master_secret and settings.master_secret_file:
         yield Problem("master_secret_file", "is set beside master_secret", "set one of them")
+    if settings.master_secret and len(settings.master_secret.encode()) < SHORTEST_SECRET:
+        yield Problem("master_secret", _TOO_SHORT, "give a longer one")
     if settings.master_secret_file:
-        yield from _readable("master_secret_file", settings.master_secret_file)
+        yield from _secret_file(settings.master_secret_file)
+
+
+def _secret_file(file: str) -> Iterator[Problem]:
+    unreadable = list(_readable("master_secret_file", file))
+    yield from unreadable
+    if not unreadable and len(Path(file).read_bytes().strip()) < SHORTEST_SECRET:
+        yield Problem("master_secret_file", _TOO_SHORT, f"put a longer one into {file}")
 
 
 def _eras(settings: Settings) -> Iterator[Problem]:
@@ -123,6 +140,11 @@ def _hosts(settings: Settings) -> Iterator[Problem]:
     owners: dict[str, str] = {}
     for name, own in settings.dialect.items():
         for host in own.hosts:
+            if not _HOST.fullmatch(host):
+                what = f'"{host}" is no name of a host'
+                yield Problem(
+                    f"dialect.{name}.hosts", what, "write it as api.example.com, without port or path"
+                )
             other = owners.setdefault(host.lower(), name)
             if other != name:
                 what = f"{host} means {other} already"
@@ -142,8 +164,10 @@ def _streams(settings: Settings) -> Iterator[Problem]:
 
 def _lifetimes(settings: Settings) -> Iterator[Problem]:
     for name, own in settings.dialect.items():
-        if own.lifetime_seconds is not None and own.lifetime_seconds < 1:
-            yield Problem(f"dialect.{name}.lifetime_seconds", "is less than 1", "write 1 or more")
+        lifetime = 1 if own.lifetime_seconds is None else own.lifetime_seconds
+        if not 1 <= lifetime <= _LONGEST_LIFETIME:
+            where, what = f"dialect.{name}.lifetime_seconds", f"is not within 1 and {_LONGEST_LIFETIME}"
+            yield Problem(where, what, "write it in seconds, a hundred years at most")
 
 
 def _sizes(settings: Settings) -> Iterator[Problem]:

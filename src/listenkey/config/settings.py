@@ -232,6 +232,10 @@ class Settings(_Section, frozen=True):
     dialect: dict[str, DialectSettings] = {}
     stream: dict[str, StreamSettings] = {}
 
+    def __repr__(self) -> str:
+        """Without what is secret; `listenkey config show` prints the rest."""
+        return f"Settings(data={self.data!r}, listen={self.listen!r})"
+
     def listeners(self) -> tuple[Listener, ...]:
         """The venue listeners, in order."""
         return tuple(parse_listener(text) for text in self.listen)

@@ -32,6 +32,10 @@ class ApiKey(msgspec.Struct, frozen=True):
     ip_allow: tuple[str, ...]
     created_at: Micros
 
+    def __repr__(self) -> str:
+        """Without what is secret."""
+        return f"ApiKey(id={self.id!r}, account={self.account!r}, permissions={self.permissions!r})"
+
 
 class ListenKey(msgspec.Struct, frozen=True):
     """A listen key. Its string is derived from these fields and the master secret, never stored."""

@@ -37,6 +37,10 @@ class NewApiKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     secret: str | None = None
     public_key: str | None = None
 
+    def __repr__(self) -> str:
+        """Without what is secret."""
+        return f"NewApiKey(permissions={self.permissions!r}, ip_allow={self.ip_allow!r})"
+
 
 class ShownOnce(msgspec.Struct, frozen=True):
     """A new credential, shown this once."""
@@ -44,6 +48,10 @@ class ShownOnce(msgspec.Struct, frozen=True):
     id: str
     key: str
     secret: str | None = None
+
+    def __repr__(self) -> str:
+        """Without what is secret."""
+        return f"ShownOnce(id={self.id!r})"
 
 
 class Accounts:
@@ -107,6 +115,8 @@ class Accounts:
                 "write it with `openssl pkey -pubout`",
                 code="bad_public_key",
             )
+        if wanted.secret == "":
+            raise Refused("the secret is empty", "leave it out to have one made", code="bad_secret")
         key = check_api_key(wanted.key) if wanted.key is not None else encode(os.urandom(40))
         secret = wanted.secret or ("" if wanted.public_key else secrets.token_hex(32))
         api_key_id = encode(os.urandom(8))

@@ -29,6 +29,7 @@ from listenkey.service.vault import Vault
 from listenkey.store.base import EndedKey, Store
 
 MASTER_CHECK = "master_check"
+_ALWAYS_OURS = frozenset({"listenKeyExpired", "eventStreamTerminated", "serverShutdown"})
 _SWEEP_EVERY: Micros = 5 * SECOND
 _TRIM_EVERY: Micros = 60 * SECOND
 _log = structlog.get_logger(__name__)
@@ -180,7 +181,8 @@ class Gateway:
 
 
 def _notice_types(dialects: dict[str, Dialect]) -> set[str]:
-    return {
+    """The types of events that tell of keys and of the gateway itself, in whichever dialect."""
+    return _ALWAYS_OURS | {
         msgspec.json.decode(notice.body.replace("$now_ms", "0"))["e"]
         for dialect in dialects.values()
         for notice in dialect.notices

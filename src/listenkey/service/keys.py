@@ -37,6 +37,10 @@ class Held(msgspec.Struct, frozen=True):
     key: ListenKey
     string: str
 
+    def __repr__(self) -> str:
+        """Without the string, which is secret."""
+        return f"Held(key={self.key!r})"
+
 
 class Keys:
     """The life of listen keys, as venues' callers and administrators drive it."""

@@ -1,5 +1,6 @@
 """Publish: NDJSON lines in, one answer a line out, each durable before it is answered."""
 
+import json
 from collections import OrderedDict
 from collections.abc import Collection
 
@@ -15,6 +16,8 @@ from listenkey.wire.frames import event_type
 
 _REMEMBERED = 100_000
 _LONGEST_ID = 256
+_FAILED = "store_full"
+"""Whatever keeps the store from taking an event: publishers are to do the same, keep it and try again."""
 
 
 class _Line(msgspec.Struct):
@@ -78,7 +81,7 @@ class Publisher:
         try:
             results = await self._store.append(submissions, self._clock.now()) if submissions else []
         except StoreError as error:
-            results = [NotAppended(error.code, error.message)] * len(submissions)
+            results = [NotAppended(_FAILED, error.message)] * len(submissions)
         return self._merge(parsed, results)
 
     def _merge(
@@ -94,7 +97,8 @@ class Publisher:
                 merged.append(outcome)
             else:
                 self._metrics.events_refused += 1
-                merged.append(Problem(outcome.code, outcome.message))
+                code = _FAILED if outcome.code.startswith("store") else outcome.code
+                merged.append(Problem(code, outcome.message))
         return merged
 
     def _read(self, line: bytes) -> Submission | Problem:
@@ -118,6 +122,8 @@ class Publisher:
         stream_id = self._streams.get((account, stream)) or self._find(account, stream)
         if isinstance(stream_id, Problem):
             return stream_id
+        if _may_repeat_type(payload) and _repeats_type(payload):
+            return Problem("bad_line", "the event has its type, e, more than once")
         if any(mark in payload for mark in self._notice_marks) and event_type(payload) in self._notices:
             return Problem("notice", "notices of a key's life are sent by the gateway alone")
         return Submission(stream_id, payload, event_id)
@@ -132,6 +138,19 @@ class Publisher:
         if len(self._streams) > _REMEMBERED:
             self._streams.popitem(last=False)
         return stream_id
+
+
+def _may_repeat_type(payload: bytes) -> bool:
+    return payload.count(b'"e"') + payload.count(b"\\u0065") > 1
+
+
+def _repeats_type(payload: bytes) -> bool:
+    """Programs differ in which one they take, and so might take it for another event than we do."""
+    try:
+        pairs = json.loads(payload, object_pairs_hook=list)
+    except (ValueError, RecursionError):
+        return False
+    return sum(name == "e" for name, _ in pairs) > 1
 
 
 def _render(outcome: Appended | Problem) -> bytes:

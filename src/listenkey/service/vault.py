@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
 from listenkey.base.errors import SecretError
+from listenkey.config.check import SHORTEST_SECRET
 from listenkey.core.records import ListenKey
 
 MASTER_VERSION: Final = 1
-_SHORTEST_SECRET: Final = 16
 _NONCE_BYTES: Final = 12
 
 
@@ -49,9 +49,9 @@ def load_master_secret(given: str, file: str, folder: Path, *, make: bool) -> by
 
 
 def _check_length(secret: bytes, source: str) -> bytes:
-    if len(secret) < _SHORTEST_SECRET:
+    if len(secret) < SHORTEST_SECRET:
         raise SecretError(
-            f"the master secret of {source} has fewer than {_SHORTEST_SECRET} characters", "give a longer one"
+            f"the master secret of {source} has fewer than {SHORTEST_SECRET} characters", "give a longer one"
         )
     return secret
 

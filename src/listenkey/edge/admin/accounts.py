@@ -30,7 +30,7 @@ async def add_account(gateway: Gateway, call: Call) -> Answer:
 
 async def list_accounts(gateway: Gateway, call: Call) -> Answer:
     """`GET /v1/accounts`."""
-    accounts = gateway.accounts.page(call.cursor, call.page_length() + 1)
+    accounts = gateway.accounts.page(call.cursor(), call.page_length() + 1)
     return call.page(accounts, lambda account: account.name, _show_account)
 
 
@@ -52,7 +52,7 @@ async def add_api_key(gateway: Gateway, call: Call) -> Answer:
 
 async def list_api_keys(gateway: Gateway, call: Call) -> Answer:
     """`GET /v1/api-keys`."""
-    keys = gateway.accounts.api_keys(call.query.get("account"), call.cursor, call.page_length() + 1)
+    keys = gateway.accounts.api_keys(_account(gateway, call), call.cursor(), call.page_length() + 1)
     return call.page(keys, lambda key: key.id, _show_api_key)
 
 
@@ -74,9 +74,18 @@ async def list_listen_keys(gateway: Gateway, call: Call) -> Answer:
     space, scope = _space_of(gateway, call.query["stream"]) if "stream" in call.query else (None, None)
     now = gateway.clock.now()
     keys = gateway.store.read_keys(
-        call.query.get("account"), space, scope, call.number_cursor(), call.page_length() + 1
+        _account(gateway, call), space, scope, call.number_cursor(), call.page_length() + 1
     )
     return call.page(keys, lambda key: str(key.id), lambda key: _show_listen_key(key, is_live(key, now)))
+
+
+def _account(gateway: Gateway, call: Call) -> str | None:
+    """The account that a list is of. Errors: `unknown_account`."""
+    name = call.query.get("account")
+    if name is not None and gateway.store.find_account(name) is None:
+        what = f"there is no account {name}"
+        raise Refused(what, "listenkey account list shows them", code="unknown_account")
+    return name
 
 
 def _space_of(gateway: Gateway, stream: str) -> tuple[str, str | None]:
@@ -111,7 +120,8 @@ async def add_token(gateway: Gateway, call: Call) -> Answer:
 
 async def list_tokens(gateway: Gateway, call: Call) -> Answer:
     """`GET /v1/tokens`."""
-    tokens = [token for token in gateway.tokens.all() if token.id > call.cursor]
+    after = call.cursor()
+    tokens = [token for token in gateway.tokens.all() if token.id > after]
     return call.page(tokens, lambda token: token.id, _show_token)
 
 
@@ -127,7 +137,8 @@ async def revoke_token(gateway: Gateway, call: Call) -> Answer:
 
 async def list_bans(gateway: Gateway, call: Call) -> Answer:
     """`GET /v1/bans`."""
-    bans = [ban for ban in gateway.limiter.bans(gateway.clock.now()) if ban.id > call.cursor]
+    after = call.cursor()
+    bans = [ban for ban in gateway.limiter.bans(gateway.clock.now()) if ban.id > after]
     return call.page(bans, lambda ban: ban.id, _show_ban)
 
 

@@ -1,5 +1,6 @@
 """A call to the admin listener and its answer."""
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 
@@ -14,6 +15,8 @@ JSON: Final = (b"content-type", b"application/json")
 _PAGE_LENGTH: Final = 100
 _LONGEST_PAGE: Final = 1000
 _SMALL_BODY: Final = 65_536
+_NAME: Final = re.compile("[a-z0-9._-]{1,64}")
+_NUMBER: Final = re.compile("[0-9]{1,18}")
 
 _STATUS: Final = {
     "unauthorized": 401, "forbidden": 403, "bad_host": 403, "bad_origin": 403, "not_found": 404,
@@ -59,11 +62,10 @@ class Call(msgspec.Struct):
     def page_length(self) -> int:
         """`limit`, 1 to 1000. Errors: `bad_limit`."""
         text = self.query.get("limit", str(_PAGE_LENGTH))
-        if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
-            raise Refused(
-                "limit is not a number from 1 on", "leave it out, or send a number", code="bad_limit"
-            )
-        return min(int(text), _LONGEST_PAGE)
+        if not (text.isascii() and text.isdigit() and len(text) < 10 and 0 < int(text) <= _LONGEST_PAGE):
+            what = f"limit is not a number from 1 to {_LONGEST_PAGE}"
+            raise Refused(what, "leave it out, or send a number", code="bad_limit")
+        return int(text)
 
     def page(
         self,
@@ -79,17 +81,20 @@ class Call(msgspec.Struct):
         following = cursor_of(shown[-1]) if len(found) > length else None
         return json({"items": [show(item) for item in shown], "next": following})
 
-    @property
     def cursor(self) -> str:
-        """Where the page begins; nothing for the start."""
-        return self.query.get("cursor", "")
+        """Where the page begins, in a list in the order of names or ids; nothing for the start. Errors:
+        `bad_cursor`."""
+        return self._cursor(_NAME)
 
     def number_cursor(self) -> int:
-        """The cursor of a list in the order of numbers. Errors: `bad_cursor`."""
-        text = self.cursor or "0"
-        if not (text.isascii() and text.isdigit() and len(text) < 19):
+        """The same in a list in the order of numbers."""
+        return int(self._cursor(_NUMBER) or "0")
+
+    def _cursor(self, shape: re.Pattern[str]) -> str:
+        text = self.query.get("cursor", "")
+        if text and not shape.fullmatch(text):
             raise Refused("the cursor is not one that a list gave", "start without one", code="bad_cursor")
-        return int(text)
+        return text
 
 
 def json(value: Any, status: int = 200) -> Answer:

@@ -1,6 +1,7 @@
 """Copies of a store: written while it runs, and put in the place of one that does not run."""
 
 import contextlib
+import errno
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,11 +21,16 @@ from listenkey.store.sqlite.small import read_setting
 from listenkey.store.sqlite.transaction import Memory, Transaction
 
 _PART: Final = ".part"
+_PATHS_FAULT: Final = {
+    errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.EISDIR, errno.EROFS, errno.ELOOP,
+    errno.ENAMETOOLONG, errno.EINVAL,
+}  # fmt: skip
+"""What is wrong with where somebody wants a copy, not with the store."""
 
 
 def write_backup(source: Path, target: Path, vfs: str | None = None) -> None:
     """Copy the store, as committed at one moment, to a new file. Other threads may go on writing.
-    Errors: `Refused("file_exists")`, `StoreFull`, `StoreReadOnly`, `StoreError`."""
+    Errors: `Refused("file_exists")`, `Refused("bad_path")`, `StoreFull`, `StoreReadOnly`, `StoreError`."""
     try:
         if target.exists():
             raise _exists(target)
@@ -36,6 +42,10 @@ def write_backup(source: Path, target: Path, vfs: str | None = None) -> None:
     except FileExistsError:
         raise _exists(target) from None
     except OSError as error:
+        if error.errno in _PATHS_FAULT:
+            what = f"{target} cannot be written: {error.strerror}"
+            remedy = "name a file in a folder that is there and that the gateway may write to"
+            raise Refused(what, remedy, code="bad_path") from error
         raise unwritable(target, error) from error
 
 
