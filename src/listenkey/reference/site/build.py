@@ -10,25 +10,29 @@ from listenkey.reference.describe import describe
 from listenkey.reference.site.chapters import own_chapters
 from listenkey.reference.site.frame import Frame
 from listenkey.reference.site.pages import Page, all_pages, menu
-from listenkey.reference.site.programs import Programs, downloads
+from listenkey.reference.site.programs import MAKERS, Maker, Programs, downloads
 from listenkey.reference.site.search import entries, script
 
 _INDEX: Final = "assets/index.js"
 _STYLE: Final = "assets/site.css"
 _ASSETS: Final = ("site.js", "theme.js", "icon.svg")
-_SHOWN: Final = '.programs:has([value="{0}"]:checked) [data-language="{0}"]{{display:block}}'
+MOST_PROGRAMS: Final = 200
+"""Of one page."""
+_SHOWN: Final = '.programs:has([data-choice="{0}"]:checked) [data-program="{0}"]{{display:block}}'
 
 
 class Site:
     """The reference of some dialects."""
 
-    def __init__(self, dialects: Mapping[str, Dialect], commands: str) -> None:
-        """`commands`: the chapter of the commands, as Markdown, which nobody below the commands knows."""
+    def __init__(
+        self, dialects: Mapping[str, Dialect], commands: str, makers: Mapping[str, Maker] = MAKERS
+    ) -> None:
+        """`commands`: the chapter of the commands, as Markdown, which nobody below the commands knows.
+        `makers`: of programs, by heading."""
         products = [describe(each) for each in dialects.values()]
         chapters = own_chapters(products, commands)
         files = {product.name: tuple(downloads(product)) for product in products}
-        self._products, self._programs = products, Programs()
-        self._frame = Frame(menu(products), self._programs, files)
+        self._frame = Frame(menu(products), Programs(makers), files)
         self._pages = {page.path: page for page in all_pages(products, chapters)}
         self._files: dict[str, Callable[[], bytes]] = {
             **{path: partial(self._frame.render, page) for path, page in self._pages.items()},
@@ -49,9 +53,8 @@ class Site:
         return None if make is None else make()
 
     def _style(self) -> bytes:
-        """The style with a rule for each language: the chosen one's program is shown."""
-        languages = {name for product in self._products for name in self._programs.languages(product)}
-        rules = "\n".join(_SHOWN.format(name) for name in sorted(languages))
+        """The style, with the rules that show the chosen one of a page's programs."""
+        rules = "\n".join(_SHOWN.format(number) for number in range(MOST_PROGRAMS))
         return b"%b%b\n" % (_asset("site.css"), rules.encode())
 
     def _index(self) -> bytes:

@@ -2,6 +2,7 @@
 
 import json
 from functools import cache
+from typing import Final
 
 from markupsafe import Markup
 from pygments import highlight
@@ -11,10 +12,12 @@ from pygments.lexers import get_lexer_by_name
 from pygments.lexers.special import TextLexer
 from pygments.util import ClassNotFound
 
+_SPANS: Final[HtmlFormatter[str]] = HtmlFormatter(nowrap=True)
+
 
 def colour(text: str, language: str) -> Markup:
     """Text as HTML, with a span around each token; plain where Pygments does not know the language."""
-    return Markup(highlight(text, _lexer(language), HtmlFormatter(nowrap=True)).rstrip("\n"))  # noqa: S704
+    return Markup(highlight(text, _lexer(language), _SPANS).rstrip("\n"))  # noqa: S704
 
 
 def pretty(text: str) -> str:

@@ -96,7 +96,7 @@ def _table(lines: list[str], links: Links) -> str:
 def _row(cells: list[str], links: Links) -> str:
     """A row that begins with code can be searched for by it."""
     names = _CODE.findall(cells[0])
-    found = f' data-find="{escape(" ".join(names))}"' if names else ""
+    found = f' data-find="{escape(", ".join(names))}"' if names else ""
     shown = "".join(f"<td>{_inline(cell, links)}</td>" for cell in cells)
     return f"<tr{found}>{shown}</tr>"
 

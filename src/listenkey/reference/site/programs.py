@@ -36,7 +36,7 @@ class Download(msgspec.Struct, frozen=True):
 class Programs:
     """The programs of some products, each product's made once."""
 
-    def __init__(self, makers: Mapping[str, Maker] = MAKERS) -> None:
+    def __init__(self, makers: Mapping[str, Maker]) -> None:
         self._makers = makers
         self._made: dict[str, tuple[tuple[str, Program], ...]] = {}
 
@@ -47,10 +47,6 @@ class Programs:
             if program.of == of:
                 found.setdefault(_heading(heading, program), []).append(program)
         return found
-
-    def languages(self, product: Product) -> set[str]:
-        """Every language that a product has programs in."""
-        return {program.language for _, program in self._all(product)}
 
     def _all(self, product: Product) -> tuple[tuple[str, Program], ...]:
         if product.name not in self._made:
