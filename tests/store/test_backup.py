@@ -13,7 +13,6 @@ from listenkey.base.errors import (
     StoreError,
     StoreForeign,
     StoreLocked,
-    StoreReadOnly,
 )
 from listenkey.core.keylife import Issued
 from listenkey.core.position import JournalView
