@@ -1,0 +1,130 @@
+"""Every family of Binance as its clients meet it: a key's life over REST, and each form of its sockets."""
+
+import json
+
+import pytest
+
+from listenkey.dialect.registry import load_dialects
+
+DIALECTS = load_dialects()
+NAMES = [name for name, each in DIALECTS.items() if each.venue.startswith("Binance")]
+SOCKETS = [
+    pytest.param(name, path, id=f"{name} {path.stream} {path.path}")
+    for name in NAMES
+    for path in DIALECTS[name].sockets
+    if path.stream
+]
+SYMBOL = "BTCUSDT"
+
+
+def call(dialect, kind, *, alias=False):
+    """A call of a key's life."""
+    rows = [row for row in dialect.operations if row.kind == kind]
+    return rows[-1] if alias else rows[0]
+
+
+def sample(dialect, stream):
+    """A first event of a stream."""
+    return next(json.loads(event.sample) for event in dialect.events if stream in event.streams)
+
+
+async def ask(gate, dialect, row, api_key, key=""):
+    """Make a call as the family's clients do: with no more parameters than it has."""
+    wanted = {"symbol": SYMBOL} if row.scope_parameter else {}
+    if row.key_in == "parameter" and row.kind != "create":
+        wanted["listenKey"] = key
+    answer = await gate.venue_call(row.method, f"/{dialect.name}{row.path}", api_key, params=wanted)
+    assert answer.headers["content-type"] == "application/json"
+    return answer
+
+
+async def make(gate, dialect, api_key):
+    """A new key."""
+    answer = await ask(gate, dialect, call(dialect, "create"), api_key)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["listenKey"]
+
+
+@pytest.mark.parametrize("alias", [False, True])
+@pytest.mark.parametrize("name", NAMES)
+async def test_the_life_of_a_key(gate, name, alias):
+    """Create gives a key, create again the same; extend works while it lives, nothing after close."""
+    dialect = DIALECTS[name]
+    api_key = await gate.api_key()
+    key = await make(gate, dialect, api_key)
+    assert len(key) == dialect.key_space.length
+    assert await make(gate, dialect, api_key) == key
+    extend, close = (call(dialect, kind, alias=alias) for kind in ("extend", "close"))
+    answer = await ask(gate, dialect, extend, api_key, key)
+    assert answer.json() == ({"listenKey": key} if "$listen_key" in extend.success_body else {})
+    assert (await ask(gate, dialect, close, api_key, key)).json() == {}
+    for row in (extend, close):
+        answer = await ask(gate, dialect, row, api_key, key)
+        assert (answer.status_code, answer.json()) == (
+            400, {"code": -1125, "msg": "This listenKey does not exist."},
+        )  # fmt: skip
+    assert await make(gate, dialect, api_key) != key
+
+
+async def test_options_tell_when_the_key_ends(gate):
+    """The family whose create says so: 60 minutes from now, in milliseconds."""
+    api_key = await gate.api_key()
+    created = (await gate.venue_call("POST", "/eapi/v1/listenKey", api_key)).json()
+    gate.advance(30)
+    again = (await gate.venue_call("POST", "/eapi/v1/listenKey", api_key)).json()
+    assert again["listenKey"] == created["listenKey"]
+    assert again["expiration"] - created["expiration"] == 30_000
+
+
+@pytest.mark.parametrize("name, path", SOCKETS)
+async def test_each_socket_carries_the_familys_events(gate, name, path):
+    """Whatever form of address a client builds, under the family's name and where it has a place at the root,
+    the events come, wrapped where the venue wraps."""
+    dialect = DIALECTS[name]
+    key = await make(gate, dialect, await gate.api_key())
+    own = f"/{path.stream}" if path.stream != name or not path.root else f"/{name}"
+    places = [own] if not (dialect.root and path.root) else [own, ""]
+    event = sample(dialect, path.stream)
+    full = f"{path.stream}:{SYMBOL}" if dialect.key_space.scope == "symbol" else path.stream
+    for place in places:
+        address = place + path.path.replace("{names}", key)
+        named = path.names_in != "nowhere"
+        if path.names_in == "query":
+            address += f"?{path.names_parameters[0]}={key}"
+        socket = await gate.dial(address)
+        if not named:
+            await socket.ask({"method": "SUBSCRIBE", "params": [key], "id": 1})
+        await gate.publish(event, stream=full)
+        assert await socket.json() == ({"stream": key, "data": event} if path.combined else event)
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_an_expired_key_is_told_in_the_familys_words(gate, name):
+    """At the end of its hour the socket says so, with the family's oddities, and stays open."""
+    dialect = DIALECTS[name]
+    key = await make(gate, dialect, await gate.api_key())
+    notice = next(row for row in dialect.notices if name in row.streams)
+    socket = await gate.dial(f"/{name}/stream?streams={key}" if name != "binance-usdm" else f"/ws/{key}")
+    gate.advance(3601)
+    told = await socket.json()
+    told = told.get("data", told)
+    assert told["e"] == "listenKeyExpired"
+    assert isinstance(told["E"], str) == (name == "binance-options")
+    assert told.get("listenKey", key) == key
+    assert ("listenKey" in told) == ("$listen_key" in notice.body)
+    await socket.silent()
+
+
+async def test_families_keep_to_themselves(gate):
+    """One account has a key for each family, and no event of one reaches another's socket."""
+    api_key = await gate.api_key()
+    sockets = {}
+    for name in NAMES:
+        if DIALECTS[name].key_space.scope == "none":
+            sockets[name] = await gate.dial(f"/{name}/ws/{await make(gate, DIALECTS[name], api_key)}")
+    for name, socket in sockets.items():
+        event = sample(DIALECTS[name], name)
+        await gate.publish(event, stream=name)
+        assert await socket.json() == event
+    for socket in sockets.values():
+        await socket.silent()
