@@ -353,7 +353,7 @@ class TestConnections:
             assert item["queued_bytes"] == 0
             assert (await gate.call("DELETE", f"/v1/connections/{item['id']}")).status_code == 200
         assert (await venue.closed())[0] == 1008
-        assert (await native.closed())[0] == 1008
+        assert (await native.closed())[0] == 1000
         gone = await gate.call("DELETE", f"/v1/connections/{items[0]['id']}")
         assert (gone.status_code, error_code(gone)) == (404, "unknown_connection")
 

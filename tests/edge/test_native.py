@@ -190,7 +190,8 @@ class TestMessages:
         assert (await reader.next())["offset"] == gap["to"] + 1
 
     @pytest.mark.parametrize(
-        "how,reason", [("close", "closed"), ("expire", "expired"), ("revoke", "revoked")]
+        "how,reason",
+        [("close", "closed"), ("expire", "expired"), ("revoke", "revoked"), ("disconnect", "closed")],
     )
     async def test_the_end_of_the_key_is_the_end_of_the_stream(self, gate, read, how, reason):
         """`end` with its reason, and then the server closes."""
@@ -203,6 +204,9 @@ class TestMessages:
         elif how == "expire":
             gate.clock.advance(3600 * 10**6)
             await gate.gateway.keys.expire_due()
+        elif how == "disconnect":
+            (item,) = (await gate.call("GET", "/v1/connections")).json()["items"]
+            await gate.call("DELETE", f"/v1/connections/{item['id']}")
         else:
             (item,) = (await gate.call("GET", "/v1/api-keys")).json()["items"]
             await gate.call("DELETE", f"/v1/api-keys/{item['id']}")

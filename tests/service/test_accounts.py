@@ -257,14 +257,14 @@ async def test_sockets_can_be_listed_and_closed(house):
     assert connections.all() == [one, two]
     assert len(connections) == 2
     connections.close(one.id)
-    assert (one.closed, two.closed) == (["revoked"], [])
+    assert (one.closed, two.closed) == (["operator"], [])
     connections.unregister(one)
     connections.unregister(one)
     with pytest.raises(Refused) as refusal:
         connections.close(one.id)
     assert refusal.value.code == "unknown_connection"
     connections.close_all("shutdown")
-    assert (one.closed, two.closed) == (["revoked"], ["shutdown"])
+    assert (one.closed, two.closed) == (["operator"], ["shutdown"])
 
 
 # At rest -----------------------------------------------------------------------------------------------

@@ -95,6 +95,7 @@ async def banned(house, api_key, **more):
     assert statuses(answers)[5:] == [429] * 20 + [418], (
         "the first refusal is free, and twenty more are too many"
     )
+    assert answers[-1].headers["x-mbx-used-weight-1m"] == "5", "no call is too bad to be told what it used"
     until = house.clock.wall() + int(answers[-1].headers["retry-after"]) * SECOND
     assert str(to_millis(until)) in answers[-1].json["msg"]
     return until - house.clock.wall()
@@ -107,6 +108,7 @@ async def test_who_goes_on_after_a_refusal_is_banned(five):
     five.clock.advance(2 * MINUTE - 1)
     answer = await five.call("POST", USDM, api_key)
     assert (answer.status, answer.headers["retry-after"]) == (418, "1")
+    assert answer.headers["x-mbx-used-weight-1m"] == "0"
     five.clock.advance(1)
     assert (await five.call("POST", USDM, api_key)).status == 200
 

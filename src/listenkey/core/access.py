@@ -8,6 +8,7 @@ from listenkey.base.errors import Refused
 from listenkey.core.records import ApiKey
 
 _Network = IPv4Network | IPv6Network
+_LONGEST_PORT = len(":65535")
 
 
 def check_allow_list(entries: Iterable[str]) -> tuple[str, ...]:
@@ -62,12 +63,25 @@ def any_allows(users: Sequence[ApiKey], address: str) -> bool:
     return any(address_allowed(address, user.ip_allow) for user in users)
 
 
+def _without_port(hop: str) -> str:
+    """Some proxies write `192.0.2.7:4711`, `[2001:db8::7]:4711` or `[2001:db8::7]`."""
+    if hop.startswith("["):
+        address, _, port = hop[1:].partition("]")
+        return address if not port or _is_port(port) else hop
+    address, colon, port = hop.partition(":")
+    return address if colon and _is_port(colon + port) and "." in address else hop
+
+
+def _is_port(text: str) -> bool:
+    return text[0] == ":" and text[1:].isascii() and text[1:].isdigit() and len(text) <= _LONGEST_PORT
+
+
 def client_address(peer: str, forwarded_for: str, trusted_proxies: tuple[str, ...]) -> str:
     """The address a request comes from. `forwarded_for` (`X-Forwarded-For`) is believed hop by hop, from the
     right, for as long as the hop that says so is trusted."""
     address = peer
     for hop in reversed(forwarded_for.split(",")):
-        claimed = hop.strip()
+        claimed = _without_port(hop.strip())
         if not address_in(address, trusted_proxies) or _parse(claimed) is None:
             break
         address = claimed

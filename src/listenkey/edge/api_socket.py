@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from listenkey.base.clock import Micros, to_millis
 from listenkey.core.api_session import Liveness
+from listenkey.edge.venue_socket import close_row
 from listenkey.edge.websocket import Surroundings, WebSocket
 from listenkey.service.api_connection import ApiConnection
 from listenkey.service.gateway import Gateway
@@ -137,5 +138,5 @@ class ApiSocket(WebSocket):
                 self.push(frames.encode_text(goodbye, "text"))
         if kind == "pong_timeout":
             self._shared.metrics.sockets_unanswered += 1
-        row = self._route.dialect.close(kind)
+        row = close_row(self._route.dialect, kind)
         self.close_with(row.code, row.reason, drop_queue=kind == "slow")

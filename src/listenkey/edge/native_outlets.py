@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 _CLOSES: Final = {
     "expired": (1000, "the listen key expired"),
     "closed": (1000, "the listen key was closed"),
+    "operator": (1000, "closed by the operator"),
     "revoked": (1008, "the credential was revoked"),
     "slow": (1013, "too slow; resume from the last offset"),
     "shutdown": (1001, "shutting down"),
     "too_many_requests": (1008, "too many frames"),
 }
 _ENDS: Final[dict[str, native.EndReason]] = {
-    "expired": "expired", "closed": "closed", "revoked": "revoked", "slow": "slow", "shutdown": "shutdown",
+    "expired": "expired", "closed": "closed", "operator": "closed", "revoked": "revoked", "slow": "slow", "shutdown": "shutdown",
 }  # fmt: skip
 _FULL: Final = 65_536
 

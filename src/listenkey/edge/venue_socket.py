@@ -28,9 +28,10 @@ from listenkey.core.session import (
     Unbind,
     requested_names,
 )
-from listenkey.dialect.model import Control, Stream
+from listenkey.dialect.model import Close as CloseRow
+from listenkey.dialect.model import Control, Dialect, Stream
 from listenkey.edge.places import Places
-from listenkey.edge.receipts import SocketReceipts
+from listenkey.edge.receipts import SocketReceipts, is_unconfirmed
 from listenkey.edge.websocket import Surroundings, WebSocket
 from listenkey.service.gateway import Gateway
 from listenkey.service.names import scoped_name
@@ -179,7 +180,7 @@ class VenueSocket(WebSocket):
     def woken(self, now: Micros) -> None:
         """Heartbeat, a deadline, or time to ask for a receipt."""
         actions = self._session.wake(now)
-        if self._asking:
+        if self._receipts is not None:
             self._asking = False
             self._ask_for_receipt(now)
         self._do(actions)
@@ -198,7 +199,8 @@ class VenueSocket(WebSocket):
             self._receipts = SocketReceipts(self._candidate.dialect.frames.receipts, streams.confirm)
         due = self._receipts.due_at(self.subscriptions)
         if due is not None and not self._asking:
-            self._asking = True
+            # Later events may want a receipt earlier than one that only settles.
+            self._asking = any(map(is_unconfirmed, self.subscriptions))
             self._shared.pacer.wake_at(self, min(self._session.wake_at(), due))
 
     def _ask_for_receipt(self, now: Micros) -> None:
@@ -336,7 +338,7 @@ class VenueSocket(WebSocket):
 
     def close(self, kind: str) -> None:
         """End the socket by its dialect's close table."""
-        row = self._candidate.dialect.close(kind)
+        row = close_row(self._candidate.dialect, kind)
         if kind == "pong_timeout":
             self._shared.metrics.sockets_unanswered += 1
         self.close_with(row.code, row.reason, drop_queue=kind == "slow")
@@ -379,3 +381,8 @@ def stream_of(candidate: SocketCandidate) -> Stream | None:
     """The stream that keys bind to on this path, if any."""
     streams = candidate.dialect.streams
     return next((stream for stream in streams if stream.name == candidate.stream), None)
+
+
+def close_row(dialect: Dialect, kind: str) -> CloseRow:
+    """How a dialect's sockets end. What an operator does is for a venue's client as if access was revoked."""
+    return dialect.close("revoked" if kind == "operator" else kind)

@@ -34,7 +34,7 @@ class Connections:
                 "list the connections to see their ids",
                 code="unknown_connection",
             )
-        outlet.close("revoked")
+        outlet.close("operator")
 
     def close_all(self, kind: str) -> None:
         """End every socket, as when the process ends."""

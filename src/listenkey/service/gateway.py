@@ -180,7 +180,7 @@ class Gateway:
         await self._store.close()
 
 
-def _notice_types(dialects: dict[str, Dialect]) -> set[str]:
+def _notice_types(dialects: dict[str, Dialect]) -> frozenset[str]:
     """The types of events that tell of keys and of the gateway itself, in whichever dialect."""
     return _ALWAYS_OURS | {
         msgspec.json.decode(notice.body.replace("$now_ms", "0"))["e"]

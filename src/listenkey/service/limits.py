@@ -89,9 +89,7 @@ class Limiter:
         shut = self._shut_out(call, now)
         if shut is not None:
             return shut
-        buckets = [
-            bucket for limit in call.dialect.limits.buckets if (bucket := self._bucket(call, limit, now))
-        ]
+        buckets = self._buckets(call, now)
         for bucket in buckets:
             if not has_room(bucket.window, bucket.rule, bucket.cost):
                 return self._overflow(call, bucket, now)
@@ -100,6 +98,9 @@ class Limiter:
                 self._reserve(bucket, now)
         durable = self._durable(*(bucket.name for bucket in buckets))
         return Verdict(None, _headers(buckets), durable, _used(buckets))
+
+    def _buckets(self, call: Call, now: Micros) -> list[_Bucket]:
+        return [bucket for limit in call.dialect.limits.buckets if (bucket := self._bucket(call, limit, now))]
 
     def _bucket(self, call: Call, limit: Limit, now: Micros) -> _Bucket | None:
         if limit.name not in call.pools:
@@ -156,14 +157,20 @@ class Limiter:
     def _shut_out(self, call: Call, now: Micros) -> Verdict | None:
         ban = self._current_ban(f"{call.dialect.name}|ban|{self._origin(call)}", now)
         if ban is not None:
-            fault = _fault("banned", now, until_ms=to_millis(ban.until))
-            return self._refuse(fault, _limit_of_bans(call), ban.until, now, self._durable(ban.bucket))
+            return self._refuse_banned(call, ban, now)
         for name in self._penalty_names(call):
             penalty = self._current_ban(name, now)
             if penalty is not None:
                 fault = _fault("endpoint_disabled", now, until_ms=to_millis(penalty.until))
                 return self._refuse(fault, None, penalty.until, now, self._durable(name))
         return self._breaker_open(call, now)
+
+    def _refuse_banned(self, call: Call, ban: Ban, now: Micros) -> Verdict:
+        """As at the venue, who is shut out is told what it used as well."""
+        fault = _fault("banned", now, until_ms=to_millis(ban.until))
+        verdict = self._refuse(fault, _limit_of_bans(call), ban.until, now, self._durable(ban.bucket))
+        buckets = self._buckets(call, now)
+        return Verdict(fault, (*verdict.headers, *_headers(buckets)), verdict.durable, _used(buckets))
 
     def _current_ban(self, name: str, now: Micros) -> Ban | None:
         ban = self._bans.get(name)
@@ -206,8 +213,7 @@ class Limiter:
         _log.warning(
             "banned", dialect=call.dialect.name, address=call.address, seconds=(until - now) // SECOND
         )
-        fault = _fault("banned", now, until_ms=to_millis(until))
-        return self._refuse(fault, _limit_of_bans(call), until, now, self._durable(name))
+        return self._refuse_banned(call, self._bans[name], now)
 
     def _put_ban(
         self, bucket: str, dialect: str, now: Micros, until: Micros, strikes: int, code: int = 0

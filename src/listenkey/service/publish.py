@@ -146,6 +146,7 @@ def _may_repeat_type(payload: bytes) -> bool:
 
 def _repeats_type(payload: bytes) -> bool:
     """Programs differ in which one they take, and so might take it for another event than we do."""
+    pairs: list[tuple[str, object]]
     try:
         pairs = json.loads(payload, object_pairs_hook=list)
     except (ValueError, RecursionError):
