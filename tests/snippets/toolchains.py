@@ -58,10 +58,25 @@ SHORT: Final[dict[str, Toolchain]] = {
     "javascript": Toolchain(
         "node {file}", modules=INSTALLED / "node" / "node_modules", print="process.stdout.write({literal})"
     ),
+    "perl": Toolchain("perl {file}", print="print {literal}"),
+    "tcl": Toolchain("tclsh {file}", print="fconfigure stdout -encoding utf-8; puts -nonewline {literal}"),
 }
 """What `make test` runs."""
 
-LONG: Final[dict[str, Toolchain]] = {}
+LONG: Final[dict[str, Toolchain]] = {
+    "go": Toolchain(
+        "{program}",
+        build="go build -o {program} {file}",
+        env={"GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOFLAGS": "-p=1"},
+        print='package main\nimport "fmt"\nfunc main() {{ fmt.Print({literal}) }}',
+    ),
+    "java": Toolchain(
+        "java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dstdout.encoding=UTF-8 -cp {here} ListenKey",
+        build="javac -d {here} {file}",
+        print="class ListenKey {{ public static void main(String[] a) throws Exception {{"
+        ' System.out.write({literal}.getBytes("UTF-8")); System.out.flush(); }} }}',
+    ),
+}
 """What `make test-reference` runs as well."""
 
 TOOLCHAINS: Final = SHORT | LONG

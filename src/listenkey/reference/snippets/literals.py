@@ -48,6 +48,11 @@ def _either(text: str) -> str:
     return _JSON(text)
 
 
+def _bare(literal: Callable[[str], str]) -> Callable[[str], str]:
+    """A plain word stands for itself."""
+    return lambda text: text if re.fullmatch(r"[\w/.:-]+", text, re.ASCII) else literal(text)
+
+
 def _doubled(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
@@ -62,7 +67,7 @@ LITERALS: Final[dict[str, Callable[[str], str]]] = {
     "hash": _quoted(_LINES | {"#": "\\#"}, _braced),
     "decimal": _quoted(_LINES, lambda code: f"\\{code:03d}"),
     "haskell": _quoted(_LINES, lambda code: f"\\{code}\\&"),
-    "tcl": _quoted(_LINES | {each: "\\" + each for each in "$[]{}"}, _four),
+    "tcl": _bare(_quoted(_LINES | {each: "\\" + each for each in "$[]{}"}, _four)),
     "single": _single,
     "shell": shlex.quote,
     "doubled": _doubled,
