@@ -22,6 +22,7 @@ from listenkey.service.vault import Vault
 from listenkey.store.sqlite import open_sqlite
 from listenkey.testing import VirtualClock
 from listenkey.wire.routes import build_routes
+from tests.openapi.conforming import faults
 
 WAIT = 20.0  # seconds until a test that waits for something has failed
 USDM, SPOT, BINGX = "/fapi/v1/listenKey", "/api/v3/userDataStream", "/openApi/user/auth/userDataStream"
@@ -58,16 +59,30 @@ class Gate:
         await self.gateway.start()
         self._exit.push_async_callback(self.gateway.stop)
         await self.gateway.tokens.keep("admin", self.token)
-        routes = build_routes(self.dialects, self.settings.hosts())
-        self.listeners = Listeners(self.settings, self.gateway, routes, clock=self.clock)
+        self.routes = build_routes(self.dialects, self.settings.hosts())
+        self.listeners = Listeners(self.settings, self.gateway, self.routes, clock=self.clock)
         await self.listeners.start()
         self._exit.push_async_callback(self.listeners.drain, 2.0)
         self.venues = self.listeners.venue_urls()
         self.venue, self.admin = self.venues[0], self.listeners.admin_url()
+        hooks = {"response": [self._check]}
         self.http = await self._exit.enter_async_context(
-            httpx.AsyncClient(trust_env=False, timeout=WAIT, verify=False)
+            httpx.AsyncClient(trust_env=False, timeout=WAIT, verify=False, event_hooks=hooks)
         )
         return self
+
+    async def _check(self, response: httpx.Response) -> None:
+        """Whatever a venue listener answers is told of in its product's OpenAPI document."""
+        request, url = response.request, response.request.url
+        names = [each.partition("=")[2] for each in self.settings.listen]
+        listeners = dict(zip(self.venues, names, strict=True))
+        name = listeners.get(f"{url.scheme}://{url.netloc.decode()}")
+        if name is None or url.path.startswith("/lk/"):
+            return
+        await response.aread()
+        route = self.routes.rest(name, request.headers["host"], request.method, url.path)
+        wrong = faults(route, response)
+        assert not wrong, (request.method, str(url), response.status_code, response.text, wrong)
 
     async def __aexit__(self, *exception: object) -> None:
         await self._exit.aclose()

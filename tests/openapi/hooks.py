@@ -28,6 +28,7 @@ HEADERS: Final = {AUTH.header: os.environ["DRIVEN_KEY"]}
 SIGNING: Final = {AUTH.timestamp_parameter, AUTH.recv_window_parameter, AUTH.signature_parameter}
 HTTP: Final = httpx.Client(trust_env=False)
 CREATE: Final = next(each for each in DIALECT.operations if each.kind == "create")
+CLOSE: Final = next(each for each in DIALECT.operations if each.kind == "close")
 METHODS: Final = {each.method for each in DIALECT.operations}
 SYMBOL: Final = "BTCUSDT"
 ISSUED: Final = set()
@@ -46,16 +47,20 @@ def before_call(context, case, kwargs):
     if "symbol" in query:
         query["symbol"] = SYMBOL
     if "listenKey" in query and query["listenKey"] not in ISSUED:
-        query["listenKey"] = _new_key(case, query)
+        query["listenKey"] = _new_key(case)
+    if case.method != CREATE.method and "listenKey" not in query:
+        _new_key(case)  # where the API key says which, there has to be one
     if AUTH.signature_parameter in (case.query or {}) and not case.body:
         query = _signed(query)
     case.query = query
 
 
-def _new_key(case, query):
+def _new_key(case):
     params = {CREATE.scope_parameter: SYMBOL} if CREATE.scope_parameter else {}
     url = case.operation.schema.get_base_url() + CREATE.path
-    return HTTP.post(url, params=params, headers=HEADERS).json()["listenKey"]
+    key = HTTP.post(url, params=params, headers=HEADERS).json()["listenKey"]
+    ISSUED.add(key)
+    return key
 
 
 def _signed(query):
@@ -74,7 +79,8 @@ def after_call(context, case, response):
     if case.method == "POST" and "listenKey" in body:
         ISSUED.add(body["listenKey"])
     if case.method == "DELETE" and done:
-        CLOSED.add((case.query or {}).get("listenKey"))
+        closed = (case.query or {}).get("listenKey")
+        CLOSED.update({closed} if closed else ISSUED if CLOSE.key_in == "nowhere" else ())
     Path(os.environ["DRIVEN_SEEN"]).write_text(json.dumps(SEEN), encoding="utf-8")
 
 

@@ -1,0 +1,72 @@
+"""Whether an answer of a gateway is one that its product's OpenAPI document tells of.
+
+Every REST exchange of the tests with real sockets passes through here (`tests/edge/gate.py`).
+"""
+
+import json
+from functools import cache
+from typing import Any
+
+import httpx
+from jsonschema import Draft202012Validator
+
+from listenkey.dialect.model import Dialect
+from listenkey.dialect.registry import load_dialects
+from listenkey.reference import openapi
+from listenkey.reference.describe import describe
+from listenkey.wire.routes import OperationRoute, Route
+
+
+class Told:
+    """What is told of one product."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.document = json.loads(json.dumps(openapi.document(describe(dialect))))
+        self._validators: dict[str, Draft202012Validator] = {}
+
+    def faults(self, method: str, path: str, response: httpx.Response) -> list[str]:
+        """What the document does not tell of an answer."""
+        operation = self.document["paths"].get(path, {}).get(method.lower())
+        if operation is None:
+            return []
+        told = operation["responses"].get(str(response.status_code))
+        if told is None:
+            return [f"status {response.status_code} is not told of"]
+        wrong = [
+            f"{name}: {response.headers[name]} is no number"
+            for name in told.get("headers", {})
+            if not response.headers.get(name, "0").isdigit()
+        ]
+        if response.content:
+            kind = response.headers.get("content-type", "")
+            media = told.get("content", {}).get(kind)
+            if media is None:
+                return [*wrong, f"a body of {kind!r} is not told of"]
+            wrong += self._body(f"{method} {path} {response.status_code} {kind}", media, response)
+        return wrong
+
+    def _body(self, where: str, media: dict[str, Any], response: httpx.Response) -> list[str]:
+        if "json" not in where:
+            return []
+        if where not in self._validators:
+            schema = {**media["schema"], "components": self.document["components"]}
+            self._validators[where] = Draft202012Validator(schema)
+        return [error.message[:300] for error in self._validators[where].iter_errors(response.json())]
+
+
+def faults(route: Route, response: httpx.Response) -> list[str]:
+    """What is not told of; nothing for a path or a method that no document has."""
+    method, path = response.request.method, route.path
+    if isinstance(route, OperationRoute) and route.operation.alias:
+        # Another spelling of a call is answered as the call itself.
+        rows = [each for each in route.dialect.operations if each.kind == route.operation.kind]
+        path = next(each.path for each in rows if not each.alias)
+    told = _told(route.dialect.name)
+    return [] if told is None else told.faults(method, path, response)
+
+
+@cache
+def _told(name: str) -> Told | None:
+    """By the dialect as it comes: eras that a test sets are told of there."""
+    dialect = load_dialects().get(name)
+    return None if dialect is None else Told(dialect)
