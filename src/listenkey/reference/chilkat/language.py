@@ -118,8 +118,17 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 def fill(template: str, places: Mapping[str, str]) -> str:
-    """The template with its places filled; braces around anything else stay."""
-    return _PLACE.sub(lambda found: places[found[1]] if found[1] in places else found[0], template)
+    """The template with its places filled. Errors: `KeyError` for a place that there is not."""
+    parts = _parts(template)
+    if len(parts) == 1:
+        return template
+    return "".join(places[part] if place % 2 else part for place, part in enumerate(parts))
+
+
+@lru_cache(maxsize=4096)
+def _parts(template: str) -> tuple[str, ...]:
+    """Text at even places, names at odd ones."""
+    return tuple(_PLACE.split(template))
 
 
 def of_kind(table: ByKind, kind: str) -> str:
