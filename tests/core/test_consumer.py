@@ -331,7 +331,7 @@ def test_a_reader_that_ended_counts_until_a_successor_opens():
     one = consumer(10)
     gone, open_ = opened(one), opened(one)
     one.confirm(open_, at(40), 0, 0)
-    one.end(gone)
+    one.end(gone, 0)
     assert one.cursor.confirmed == 10
     successor = opened(one, after=5)
     assert successor.confirmed == 10, "what is told again is not unconfirmed by it"
@@ -343,10 +343,10 @@ def test_what_ended_longer_ago_than_the_last_opening_does_not_count():
     """Otherwise one socket that broke early would hold the place back for good."""
     one = consumer(10)
     first = opened(one)
-    one.end(first)
+    one.end(first, 0)
     second = opened(one)
     one.confirm(second, at(30), 0, 0)
-    one.end(second)
+    one.end(second, 0)
     assert one.cursor.confirmed == 30
 
 
@@ -357,7 +357,7 @@ def test_the_last_cursor_stays_when_nobody_reads():
     reader = opened(one)
     assert not one.is_idle
     one.confirm(reader, at(8), 0, 0)
-    one.end(reader)
+    one.end(reader, 0)
     assert one.is_idle
     assert one.cursor.confirmed == 8
 
@@ -366,8 +366,8 @@ def test_a_reader_that_ended_confirms_nothing_more():
     """A Pong that comes late, or twice, finds nobody."""
     one = consumer()
     reader = opened(one)
-    one.end(reader)
-    one.end(reader)
+    one.end(reader, 0)
+    one.end(reader, 0)
     assert not one.confirm(reader, at(9), 0, 0)
     assert one.cursor.confirmed == 0
 
@@ -411,7 +411,7 @@ def test_a_reader_that_ended_in_between_is_told_the_older_epoch_again():
     """Nothing of what it was told twice is lost by its end, and nothing is passed over twice."""
     one, reader = crossing()
     one.confirm(reader, at(3, LATER), 0, 0)
-    one.end(reader)
+    one.end(reader, 0)
     assert one.cursor == Cursor(EPOCH, 0, 10, 10)
     one.open([Opening(EPOCH, 30), Opening(LATER, 0)])
     assert one.cursor == Cursor(EPOCH, 0, 30, 30)
@@ -444,7 +444,7 @@ def test_what_is_told_again_settles_again():
     one = consumer()
     first = opened(one)
     one.confirm(first, at(100), 0, 1)
-    one.end(first)
+    one.end(first, 0)
     second = opened(one, after=0)
     assert not one.confirm(second, at(60), OVERLAP * 2, OVERLAP * 2)
     one.confirm(second, at(100), OVERLAP * 3, OVERLAP * 3)
@@ -525,7 +525,7 @@ def test_any_history_of_sockets_ends_as_in_the_naive_model(steps):
             model.open(after)
         elif number < len(readers):
             if action == "end":
-                one.end(readers[number])
+                one.end(readers[number], 0)
                 model.end(number)
             else:
                 assert one.confirm(readers[number], at(offset), 0, 0) == (one.cursor != before)
@@ -547,4 +547,4 @@ def test_reconnecting_without_confirming_neither_creeps_back_nor_on(confirmed, b
         opening = journal.open(one.cursor, reach, now)
         assert opening.after == first.after
         assert opening.passed_over == (first.passed_over if number == 0 else 0)
-        one.end(one.open([opening]))
+        one.end(one.open([opening]), 0)

@@ -217,6 +217,8 @@ def test_the_last_user_of_a_key_is_on_record():
     again = create([one], listen_key(2, holder="two"), IssueRules("same_extended", LIFETIME), NOW)
     assert (again.key.id, again.key.user, again.key.holder) == (1, "two", "one")
     assert extend(one, LIFETIME, NOW, "three").key.user == "three"
+    assert extend(one, LIFETIME, NOW, "three").taken_from == "one"
+    assert extend(one, LIFETIME, NOW, "one").taken_from == ""
     assert extend(one, LIFETIME, NOW).key.user == "one"
 
 

@@ -214,13 +214,16 @@ class TestHandshakeNames:
                 [Wanted("K", frozenset("A")), Wanted("L", frozenset("B"))],
             ),
             (b"listenKey=K&listenKey=L&events=B", [Wanted("K"), Wanted("L", frozenset("B"))]),
+            (b"listenKey=K&events=A&listenKey=K&events=B", [Wanted("K", frozenset("AB"))]),
+            (b"listenKey=K&events=A&listenKey=L&listenKey=K", [Wanted("K"), Wanted("L")]),
             (b"listenKey=%4B", [Wanted("K")]),
             (b"listenKey=K/L", [Wanted("K"), Wanted("L")]),
             (b"&&=&listenKey", []),
         ],
     )
     def test_keys_and_their_events_come_in_pairs(self, query, expected):
-        """`/private`: each `events` filters the key before it, and a key without one gets everything."""
+        """`/private`: each `events` filters the key before it, and a key without one gets everything; a key
+        that comes twice gets what either wants."""
         assert requested_names([PRIVATE], (), query) == expected
 
     def test_combined_streams_are_split(self):

@@ -77,11 +77,26 @@ class TestAsking:
         assert await confirmed(gate) == 3
 
     async def test_what_is_quiet_and_confirmed_is_asked_nothing(self, gate):
-        """A stream without events costs a client nothing but its venue's heartbeat."""
+        """A stream without events costs a client one question, once it has had the last one for the overlap:
+        so that it is not told again. Then nothing but its venue's heartbeat."""
+        raw, socket = await opened(gate)
+        await answered_event(gate, raw)
+        gate.advance(9)
+        await settled(raw)
+        gate.advance(1.1)
+        await answer(raw)
+        (subscription,) = socket.subscriptions
+        assert subscription.reader.consumer.cursor.settled == 1
+        gate.advance(60)
+        await settled(raw)
+
+    async def test_an_event_does_not_wait_for_the_question_that_settles(self, gate):
+        """Though that one is due seconds later."""
         raw, _ = await opened(gate)
         await answered_event(gate, raw)
-        gate.advance(10)
-        await settled(raw)
+        gate.advance(5)
+        await answered_event(gate, raw)
+        assert await confirmed(gate) == 2
 
 
 class TestAnswers:

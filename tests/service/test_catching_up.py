@@ -178,8 +178,8 @@ async def test_no_gap_is_told_for_what_was_committed_between_two_looks(house, mo
     (first, *_) = await house.publish("alice", "binance-usdm", *numbered(0, 3))
     real, hidden = house.store.read_events, [True]
 
-    def late(stream, epoch, after, limit):
-        found = real(stream, epoch, after, limit)
+    def late(stream, epoch, after, *bounds):
+        found = real(stream, epoch, after, *bounds)
         if found and after == 2 and hidden:
             hidden.clear()
             return []

@@ -81,4 +81,4 @@ async def test_what_could_not_be_written_is_tried_again(house, monkeypatch):
     await consumers.keep()
     assert not consumers._open
     (consumer_id,) = consumers.ids_of(1, ("binance-usdm",), house.resolve(string).key.user, HOME)
-    assert house.store.find_cursor(consumer_id).confirmed == 50
+    assert house.store.find_place(consumer_id).cursor.confirmed == 50

@@ -129,7 +129,8 @@ class Recorder(History):
         (bot,) = [bot for bot in self.world.bots if bot.api_key.id == entry["api_key"]]
         number = self._epochs[bot.account, entry["stream"]].index(entry["epoch"])
         first, last = (number, entry["first"]), (number, entry["last"])
-        self.reading(bot, entry["topic"]).passed.append((first, last))
+        for topic in bot.product.topics:
+            self.reading(bot, topic).passed.append((first, last))
 
 
 def name_of(stream: StreamId) -> Stream:
@@ -156,18 +157,35 @@ class Watch:
         self.recorder.appended(stream, epoch, events)
         self._appended(stream, epoch, events)
 
-    def open(self, key: Any, stream: StreamId, topic: str, address: str) -> Any:
+    def open(self, key: Any, stream: StreamId, place: str, address: str) -> Any:
         """A reader begins."""
         if not self.process.alive:
-            return self._open(key, stream, topic, address)
+            return self._open(key, stream, place, address)
         holder = f"{key.user}@{address}" if self.recorder.world.by_address else key.user
-        consumer_id = ConsumerId(stream.account_id, stream.stream, holder, topic)
-        known = self.process.gateway.consumers._open.get(consumer_id)
-        cursor = self.process.store.find_cursor(consumer_id) if known is None else known.cursor
-        opened = self._open(key, stream, topic, address)
+        consumer_id = ConsumerId(stream.account_id, stream.stream, holder, place)
+        cursor = self._cursor(stream, consumer_id)
+        opened = self._open(key, stream, place, address)
         self._start = self._started(stream, consumer_id, cursor, opened[0][0])
         self._note(opened[1].consumer)
         return opened
+
+    def _cursor(self, stream: StreamId, consumer_id: ConsumerId) -> Cursor | None:
+        """Where a place is; of a new one, where the lowest of the reader's others is."""
+        known = self.process.gateway.consumers._open.get(consumer_id)
+        if known is not None:
+            return known.cursor
+        place = self.process.store.find_place(consumer_id)
+        if place is not None:
+            return place.cursor
+        others = self.process.store.read_places(consumer_id).values()
+        if not others:
+            return None
+        epoch = min((self.recorder.epoch(stream, each.epoch), each.epoch) for each in others)[1]
+        begin, confirmed, settled = (
+            min(getattr(each, name) for each in others if each.epoch == epoch)
+            for name in ("begin", "confirmed", "settled")
+        )
+        return Cursor(epoch, begin, confirmed, settled)
 
     def _started(
         self, stream: StreamId, consumer_id: ConsumerId, cursor: Cursor | None, opening: Any

@@ -4,7 +4,8 @@ A consumer outlives its sockets and keys. What is *confirmed* was in the hands o
 library; what its program did with it nobody can know, so a reopened stream goes back a little further.
 """
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Final, TypeAlias
 
@@ -22,16 +23,50 @@ _STEP: Final = 32
 """Events that the search for a moment goes back at first."""
 
 
+FILTERS: Final = 16
+"""So many filters of one consumer have places of their own."""
+_FILTER: Final = "events="
+SHARED: Final = _FILTER + "*"
+"""The place of all other filters, at which nothing counts as had."""
+_EVENT_TYPE: Final = re.compile(r"[A-Za-z0-9_]{1,64}\Z", re.ASCII)
+_MOST_TYPES: Final = 32
+
+
 class ConsumerId(msgspec.Struct, frozen=True):
-    """Whose reading this is: an API key's of a stream, of one topic where the stream has topics, and from one
-    address where that is configured."""
+    """Whose reading this is: an API key's of a stream, from one address where that is configured, and which
+    of its places."""
 
     account_id: int
     stream: str
     holder: str
     """Id of the API key that last created or extended the listen key; `ID@ADDRESS` where addresses are told
     apart."""
-    topic: str = ""
+    place: str = ""
+    """A topic, or what `filter_place` makes of a filter; empty for the whole stream."""
+
+    @property
+    def whole(self) -> "ConsumerId":
+        """The same reader's place in the whole stream, which it has from its beginning."""
+        return msgspec.structs.replace(self, place="") if self.place else self
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether it is forgotten when nobody has used it for long."""
+        return is_filter(self.place) or "@" in self.holder
+
+
+def filter_place(events: frozenset[str] | None) -> str:
+    """The place of sockets that are sent only these types of events; None for all."""
+    if events is None:
+        return ""
+    if len(events) > _MOST_TYPES or not all(map(_EVENT_TYPE.match, events)):
+        return SHARED
+    return _FILTER + "/".join(sorted(events))
+
+
+def is_filter(place: str) -> bool:
+    """Whether a place is a filter's."""
+    return place.startswith(_FILTER)
 
 
 class Cursor(msgspec.Struct, frozen=True):
@@ -43,6 +78,20 @@ class Cursor(msgspec.Struct, frozen=True):
     settled: int
     """What it had for at least the overlap when it last showed life. A catch-up confirms an hour's events in
     a second, and a program that dies in that second has dealt with few of them."""
+
+
+def lowest(cursors: Collection[Cursor], epochs: Sequence[str]) -> Cursor:
+    """Where a place begins that is new: no further than any other place of its consumer. `epochs` are the
+    journal's, oldest first; one that is not among them is older."""
+    age = {epoch: number for number, epoch in enumerate(epochs)}
+    epoch = min((cursor.epoch for cursor in cursors), key=lambda each: age.get(each, -1))
+    same = [cursor for cursor in cursors if cursor.epoch == epoch]
+    return Cursor(
+        epoch,
+        min(cursor.begin for cursor in same),
+        min(cursor.confirmed for cursor in same),
+        min(cursor.settled for cursor in same),
+    )
 
 
 class Reach(msgspec.Struct, frozen=True):
@@ -128,7 +177,7 @@ def start_through(
 class Reader:
     """One socket's reading for a consumer, and up to where the socket surely has it."""
 
-    __slots__ = ("_had", "confirmed", "consumer", "crosses", "epoch", "settled")
+    __slots__ = ("_had", "confirmed", "consumer", "crosses", "ended_at", "epoch", "settled")
 
     def __init__(
         self, consumer: "Consumer", epoch: str, confirmed: int, settled: int, *, crosses: bool
@@ -141,7 +190,17 @@ class Reader:
         self.crosses = crosses
         """It is told the end of an older epoch first, and something of this one has to be settled before that
         counts as had."""
+        self.ended_at: Micros = 0
         self._had: list[tuple[Micros, int]] = []
+
+    def asks_at(self, sent: int) -> Micros | None:
+        """From when on a receipt is of use, with all up to `sent` sent: at once where something is not
+        confirmed, later where something may be settled, None where nothing is."""
+        if self.confirmed < sent:
+            return 0
+        if self.settled == self.confirmed and not self.crosses:
+            return None
+        return self._had[0][0] + self.consumer.overlap if self._had else 0
 
     def take(self, offset: int, asked: Micros, now: Micros, overlap: Micros) -> None:
         """A receipt for all up to `offset`."""
@@ -155,9 +214,9 @@ class Reader:
 
 
 class Consumer:
-    """A consumer while somebody reads for it."""
+    """One place of a consumer while somebody reads for it."""
 
-    __slots__ = ("_cursor", "_ended", "_overlap", "_readers", "id", "kept")
+    __slots__ = ("_cursor", "_ended", "_readers", "id", "kept", "overlap", "used_at")
 
     def __init__(
         self, consumer_id: ConsumerId, cursor: Cursor, overlap: Micros, kept: Cursor | None = None
@@ -165,8 +224,10 @@ class Consumer:
         self.id = consumer_id
         self.kept = kept
         """What the store has, as far as is known."""
+        self.used_at: Micros = 0
+        """When that was put there."""
+        self.overlap = overlap
         self._cursor = cursor
-        self._overlap = overlap
         self._readers: list[Reader] = []
         self._ended: list[Reader] = []
 
@@ -175,7 +236,7 @@ class Consumer:
         """Where the next reader goes on: the lowest of what open readers have, and those that ended since the
         last one opened."""
         counting = self._readers + self._ended
-        if not counting or any(reader.crosses for reader in counting):
+        if not counting or self.id.place == SHARED or any(reader.crosses for reader in counting):
             return self._cursor
         epoch = counting[0].epoch
         confirmed = min(reader.confirmed for reader in counting)
@@ -211,11 +272,26 @@ class Consumer:
         if reader not in self._readers or place.epoch != reader.epoch:
             return False
         before = self.cursor
-        reader.take(place.offset, asked, now, self._overlap)
+        reader.take(place.offset, asked, now, self.overlap)
         return self.cursor != before
 
-    def end(self, reader: Reader) -> None:
+    def end(self, reader: Reader, now: Micros) -> None:
         """The socket is gone; what it confirmed counts until a successor opens."""
         if reader in self._readers:
             self._readers.remove(reader)
+            reader.ended_at = now
             self._ended.append(reader)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether readers that ended still count."""
+        return bool(self._ended)
+
+    def forget_ended(self, before: Micros) -> bool:
+        """While somebody reads, those that ended before then do not count any more; whether the cursor
+        moved."""
+        if not self._readers or not any(reader.ended_at < before for reader in self._ended):
+            return False
+        cursor = self.cursor
+        self._ended = [reader for reader in self._ended if reader.ended_at >= before]
+        return self.cursor != cursor

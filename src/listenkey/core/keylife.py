@@ -52,6 +52,8 @@ class Changed(msgspec.Struct, frozen=True):
     """A key after its change."""
 
     key: ListenKey
+    taken_from: str = ""
+    """The API key that used it last, where another one extended it now."""
 
 
 class NotLive(msgspec.Struct, frozen=True):
@@ -119,7 +121,8 @@ def extend(key: ListenKey | None, lifetime: Micros, now: Micros, user: str = "")
     refused = _not_live(key, now)
     if refused is not None or key is None:
         return refused or NotLive()
-    return Changed(_extended(key, now, now + lifetime, user or key.user))
+    taken_from = key.user if user and user != key.user else ""
+    return Changed(_extended(key, now, now + lifetime, user or key.user), taken_from)
 
 
 def close(key: ListenKey | None, now: Micros) -> Changed | NotLive:

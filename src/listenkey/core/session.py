@@ -388,7 +388,17 @@ def requested_names(candidates: Iterable[Candidate], path_names: Sequence[str], 
                 wanted[-1] = Wanted(wanted[-1].name, events)
             else:
                 early = events
-    return wanted
+    return _merged(wanted)
+
+
+def _merged(wanted: Iterable[Wanted]) -> list[Wanted]:
+    """A name that is asked for again brings what either of its lists names."""
+    by_name: dict[str, Wanted] = {}
+    for each in wanted:
+        other = by_name.get(each.name, each).events
+        both = None if other is None or each.events is None else other | each.events
+        by_name[each.name] = Wanted(each.name, both)
+    return list(by_name.values())
 
 
 def _pairs(query: bytes) -> Iterable[tuple[str, str]]:

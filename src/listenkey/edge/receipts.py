@@ -34,10 +34,11 @@ class SocketReceipts:
         self._confirm = confirm
 
     def due_at(self, subscriptions: "Iterable[Subscription]") -> Micros | None:
-        """When to send a Ping: None while nothing is unconfirmed, or none may be sent."""
-        if not any(_unconfirmed(each) for each in subscriptions):
-            return None
-        return self._receipts.asks_at()
+        """When to send a Ping: None while there is nothing that it could confirm or settle, or none may be
+        sent."""
+        useful = min((at for each in subscriptions if (at := _useful_at(each)) is not None), default=None)
+        allowed = None if useful is None else self._receipts.asks_at()
+        return None if useful is None or allowed is None else max(useful, allowed)
 
     def ask(self, subscriptions: "Iterable[Subscription]", now: Micros) -> bytes:
         """The payload of a Ping that goes out now, after everything that was sent."""
@@ -64,9 +65,15 @@ class SocketReceipts:
             self._confirm(subscription, place, mark.asked, now)
 
 
-def _unconfirmed(subscription: "Subscription") -> bool:
+def is_unconfirmed(subscription: "Subscription") -> bool:
+    """Whether something was sent that is not known to have come."""
     reader = subscription.reader
     return reader is not None and reader.confirmed < subscription.next - 1
+
+
+def _useful_at(subscription: "Subscription") -> Micros | None:
+    reader = subscription.reader
+    return None if reader is None else reader.asks_at(subscription.next - 1)
 
 
 def _mark(subscriptions: "Iterable[Subscription]", now: Micros) -> _Mark:

@@ -31,7 +31,7 @@ from listenkey.core.session import (
 from listenkey.dialect.model import Close as CloseRow
 from listenkey.dialect.model import Control, Dialect, Stream
 from listenkey.edge.places import Places
-from listenkey.edge.receipts import SocketReceipts
+from listenkey.edge.receipts import SocketReceipts, is_unconfirmed
 from listenkey.edge.websocket import Surroundings, WebSocket
 from listenkey.service.gateway import Gateway
 from listenkey.service.names import scoped_name
@@ -180,7 +180,7 @@ class VenueSocket(WebSocket):
     def woken(self, now: Micros) -> None:
         """Heartbeat, a deadline, or time to ask for a receipt."""
         actions = self._session.wake(now)
-        if self._asking:
+        if self._receipts is not None:
             self._asking = False
             self._ask_for_receipt(now)
         self._do(actions)
@@ -199,7 +199,8 @@ class VenueSocket(WebSocket):
             self._receipts = SocketReceipts(self._candidate.dialect.frames.receipts, streams.confirm)
         due = self._receipts.due_at(self.subscriptions)
         if due is not None and not self._asking:
-            self._asking = True
+            # Later events may want a receipt earlier than one that only settles.
+            self._asking = any(map(is_unconfirmed, self.subscriptions))
             self._shared.pacer.wake_at(self, min(self._session.wake_at(), due))
 
     def _ask_for_receipt(self, now: Micros) -> None:

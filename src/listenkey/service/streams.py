@@ -14,7 +14,7 @@ import structlog
 from listenkey.base.clock import Micros
 from listenkey.base.errors import StoreError
 from listenkey.core.access import any_allows
-from listenkey.core.consumer import ConsumerId, Opening, Reader
+from listenkey.core.consumer import ConsumerId, Opening, Reader, filter_place
 from listenkey.core.keylife import is_live
 from listenkey.core.position import Gap, Position, Resumption
 from listenkey.core.records import Event, ListenKey, StreamId
@@ -31,6 +31,7 @@ _K = TypeVar("_K")
 _NOTHING_LEFT: Mapping[ConsumerId, Position] = {}
 _CATCH_UP_BATCH = 512
 _CATCH_UP_BYTES = 131_072
+_CATCH_UP_READ_BYTES = 1_048_576
 _log = structlog.get_logger(__name__)
 
 
@@ -93,7 +94,8 @@ class Streams:
         stream_id = StreamId(live.key.account_id, stream)
         view = self._store.read_journal(stream_id)
         assert view is not None
-        opened = self._consumers.open(live.key, stream_id, topic, outlet.address)
+        place = topic or filter_place(events)
+        opened = self._consumers.open(live.key, stream_id, place, outlet.address)
         start = Resumption(view.epoch, view.head) if opened is None else _resumption(*opened, left)
         subscription = Subscription(
             outlet,
@@ -284,7 +286,11 @@ class Streams:
             if subscription.cancelled:
                 return
             events = self._store.read_events(
-                subscription.stream, subscription.epoch, subscription.next - 1, _CATCH_UP_BATCH
+                subscription.stream,
+                subscription.epoch,
+                subscription.next - 1,
+                _CATCH_UP_BATCH,
+                _CATCH_UP_READ_BYTES,
             )
             if events:
                 self._skip_to(subscription, events[0].offset)
@@ -337,7 +343,7 @@ class Streams:
                 "events_passed_over",
                 account=subscription.key.account,
                 stream=subscription.stream.stream,
-                topic=subscription.topic,
+                place=subscription.topic or filter_place(subscription.events),
                 api_key=subscription.key.user,
                 epoch=gap.epoch,
                 first=gap.first,

@@ -35,7 +35,8 @@ class NewKey(msgspec.Struct, frozen=True):
     api_key_id: str
     now: Micros
     consumers: tuple[ConsumerId, ...] = ()
-    """Those who read by the key from now on; who is new begins at the head."""
+    """Those who read by the key from now on; who is new begins at the head, or by an extension of somebody
+    else's key where that one is."""
 
 
 class KeyRequest(msgspec.Struct, frozen=True):
@@ -51,6 +52,13 @@ class KeyRequest(msgspec.Struct, frozen=True):
     now: Micros
     holder: str = ""
     consumers: tuple[ConsumerId, ...] = ()
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a consumer is in the whole stream, a topic of it or by a filter, and when that was put."""
+
+    cursor: Cursor
+    used_at: Micros
 
 
 class Submission(msgspec.Struct, frozen=True):
@@ -222,25 +230,33 @@ class Store(Protocol):
         """The epochs of a journal, oldest first; the last one is current. Empty without the account."""
         ...
 
-    def read_events(self, stream: StreamId, epoch: str, after: int, limit: int) -> list[Event]:
-        """Up to `limit` events with offsets above `after`, ascending and contiguous from the first one."""
+    def read_events(
+        self, stream: StreamId, epoch: str, after: int, limit: int, most_bytes: int | None = None
+    ) -> list[Event]:
+        """Up to `limit` events with offsets above `after`, ascending and contiguous from the first one; fewer
+        where their payloads fill `most_bytes`, but one at least."""
         ...
 
     def trim_journals(self, older_than: Micros, max_events: int, now: Micros) -> "Future[int]":
         """Forget events older than `older_than`, and those of a journal beyond its newest `max_events`; how
-        many. Heads and epochs stay. An event's id is known as long as the event, and for 24 h at least. Also
-        forgets what went with removed accounts, and keys and bans that were over 30 days ago."""
+        many. Heads and epochs stay. An event's id is known as long as the event, and for 24 h at least; the
+        same goes for places of filters and addresses from their last use on. Also forgets what went with
+        removed accounts, and keys and bans that were over 30 days ago."""
         ...
 
     # Consumers ------------------------------------------------------------------------------------
 
-    def find_cursor(self, consumer: ConsumerId) -> Cursor | None:
-        """Where a consumer was by the last commit; of a topic that has no cursor yet, where the consumer
-        began."""
+    def find_place(self, consumer: ConsumerId) -> Place | None:
+        """Where a consumer was by the last commit."""
+        ...
+
+    def read_places(self, consumer: ConsumerId) -> dict[str, Cursor]:
+        """All places that the same reader has on the same stream, by their names."""
         ...
 
     def put_cursors(self, cursors: Sequence[tuple[ConsumerId, Cursor]], now: Micros) -> "Future[None]":
-        """Keep where consumers are. Cursors of API keys that are gone are dropped."""
+        """Keep where consumers are. Atomic: all of them. Order: as they are put, before any later append.
+        Cursors of API keys that are gone are dropped."""
         ...
 
     # Limits ---------------------------------------------------------------------------------------

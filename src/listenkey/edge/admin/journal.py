@@ -11,6 +11,7 @@ from listenkey.service.gateway import Gateway
 from listenkey.wire import native
 
 _BATCH: Final = 512
+_BATCH_BYTES: Final = 1_048_576
 _NDJSON: Final = [(b"content-type", b"application/x-ndjson")]
 
 
@@ -69,7 +70,7 @@ def _batches(
         reached = Position(part.epoch, part.after)
         while left is None or left > 0:
             events = gateway.store.read_events(
-                stream, part.epoch, reached.offset, min(_BATCH, left or _BATCH)
+                stream, part.epoch, reached.offset, min(_BATCH, left or _BATCH), _BATCH_BYTES
             )
             if part.epoch == current.epoch:
                 events = [event for event in events if event.offset <= current.head]

@@ -23,6 +23,22 @@ class Database(apsw.Connection):
         """Run a statement once for each set of values; all their rows."""
         return self.executemany(sql, values).fetchall()
 
+    def rows_within(
+        self, most_bytes: int, sql: str, values: Sequence[Sequence[Value]]
+    ) -> list[tuple[Any, ...]]:
+        """The same, until the last columns of the rows are so large together; one row at least."""
+        found: list[tuple[Any, ...]] = []
+        rows = self.executemany(sql, values)
+        try:
+            for row in rows:
+                found.append(row)
+                most_bytes -= len(row[-1])
+                if most_bytes <= 0:
+                    break
+        finally:
+            rows.close(True)
+        return found
+
     def value(self, sql: str, values: Sequence[Value] = ()) -> Any:
         """The only value of a statement's only row."""
         return self.rows(sql, values)[0][0]
@@ -57,6 +73,15 @@ class Reader(Database):
         """Run a statement once for each set of values. Errors: `StoreError`."""
         try:
             return super().rows_of_each(sql, values)
+        except apsw.Error as error:
+            raise translate(error) from error
+
+    def rows_within(
+        self, most_bytes: int, sql: str, values: Sequence[Sequence[Value]]
+    ) -> list[tuple[Any, ...]]:
+        """Run a statement for each set of values until it is enough. Errors: `StoreError`."""
+        try:
+            return super().rows_within(most_bytes, sql, values)
         except apsw.Error as error:
             raise translate(error) from error
 

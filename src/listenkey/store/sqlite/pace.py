@@ -32,6 +32,8 @@ class Pace(msgspec.Struct, frozen=True):
     """... and how many commits a trim spends on that; the next one goes on."""
     ids_kept: Micros = DAY
     """How long an event's id is known at least, however short journals are kept."""
+    places_kept: Micros = DAY
+    """The same for places of filters and addresses that nobody uses."""
     ended_kept: Micros = 30 * DAY
     """How long an ended key is listed, and a past ban counted."""
 

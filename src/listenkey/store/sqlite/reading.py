@@ -76,8 +76,11 @@ class Journals:
         )
         return Journal(stream.account_id, stream.stream, epoch, *rows[0]) if rows else None
 
-    def read(self, stream: StreamId, epoch: str, after: int, limit: int) -> list[Event]:
-        """Events above `after` from the lowest that is kept, contiguous, up to `limit`."""
+    def read(
+        self, stream: StreamId, epoch: str, after: int, limit: int, most_bytes: int | None = None
+    ) -> list[Event]:
+        """Events above `after` from the lowest that is kept, contiguous, up to `limit`, and until they fill
+        `most_bytes`."""
         journal = self.find(stream.account_id, stream.stream)
         if journal is not None and journal.epoch != epoch:
             journal = self._find_past(stream, epoch)
@@ -85,7 +88,7 @@ class Journals:
             return []
         for _ in range(_TRIES):
             first = max(after + 1, journal.oldest)
-            events = self._read_range(journal, first, min(journal.head, first + limit - 1))
+            events = self._read_range(journal, first, min(journal.head, first + limit - 1), most_bytes)
             if events is not None:
                 return events
             # Trimmed meanwhile: the file knows it already, the notification is on its way.
@@ -96,22 +99,28 @@ class Journals:
         for (oldest,) in self._db.rows("SELECT oldest FROM journal WHERE id = ?", (journal.id,)):
             journal.oldest = max(journal.oldest, oldest)
 
-    def _read_range(self, journal: Journal, first: int, last: int) -> list[Event] | None:
-        """Events `first` to `last`, or None where some of them are not there."""
+    def _read_range(
+        self, journal: Journal, first: int, last: int, most_bytes: int | None
+    ) -> list[Event] | None:
+        """Events `first` to `last` or as many as fit, or None where some of them are not there."""
         events: list[Event] = []
         while first <= last:
             seqs = self._locate(journal, first, last)
             if not seqs:
                 return None
-            found = self._fetch(journal, seqs)
-            if (
-                len(found) != len(seqs)
-                or found[0].offset != first
-                or found[-1].offset != first + len(seqs) - 1
-            ):
+            found = self._fetch(journal, seqs, most_bytes)
+            if most_bytes is not None:
+                most_bytes -= sum(len(event.payload) for event in found)
+            is_full = most_bytes is not None and most_bytes <= 0
+            wanted = len(found) if is_full else len(seqs)
+            if not found or len(found) != wanted:
+                return None
+            if found[0].offset != first or found[-1].offset != first + wanted - 1:
                 return None
             events = events + found if events else found
-            first += len(seqs)
+            if is_full:
+                break
+            first += wanted
         return events
 
     def _locate(self, journal: Journal, first: int, last: int) -> Sequence[int]:
@@ -130,15 +139,15 @@ class Journals:
         seqs = unpack(first_seq, run_last - run_first + 1, packed)
         return seqs[first - run_first : last - run_first + 1]
 
-    def _fetch(self, journal: Journal, seqs: Sequence[int]) -> list[Event]:
+    def _fetch(self, journal: Journal, seqs: Sequence[int], most_bytes: int | None) -> list[Event]:
         lowest, highest = seqs[0], seqs[-1]
+        sql = "SELECT offset, time, payload FROM log WHERE seq = ?"
+        values: Sequence[Sequence[int]] = [(seq,) for seq in seqs]
         if highest - lowest < 4 * len(seqs):
-            rows = self._db.rows(
-                "SELECT offset, time, payload FROM log WHERE seq BETWEEN ? AND ? AND journal = ?",
-                (lowest, highest, journal.id),
-            )
+            sql = "SELECT offset, time, payload FROM log WHERE seq BETWEEN ? AND ? AND journal = ?"
+            values = [(lowest, highest, journal.id)]
+        if most_bytes is None:
+            rows = self._db.rows_of_each(sql, values)
         else:
-            rows = self._db.rows_of_each(
-                "SELECT offset, time, payload FROM log WHERE seq = ?", [(seq,) for seq in seqs]
-            )
+            rows = self._db.rows_within(most_bytes, sql, values)
         return [Event(*row) for row in rows]

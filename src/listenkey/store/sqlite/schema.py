@@ -99,7 +99,19 @@ CREATE TABLE token(
 ) STRICT, WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+_PLACES: Final = """
+-- A consumer has places: the whole stream, topics, filters. Those that come and go are forgotten when nobody
+-- has used them for long.
+ALTER TABLE consumer RENAME COLUMN topic TO place;
+ALTER TABLE consumer ADD COLUMN used_at INTEGER NOT NULL DEFAULT 0;
+UPDATE consumer SET used_at = max(
+    coalesce((SELECT value FROM meta WHERE name = 'time'), 0),
+    coalesce((SELECT time FROM log ORDER BY seq DESC LIMIT 1), 0));
+CREATE INDEX consumer_passing ON consumer(used_at)
+    WHERE substr(place, 1, 7) = 'events=' OR instr(holder, '@') > 0;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _PLACES)
 """Script n brings a file of version n to version n + 1."""
 
 

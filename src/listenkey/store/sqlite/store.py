@@ -20,6 +20,7 @@ from listenkey.store.base import (
     NewKey,
     NotAppended,
     Observer,
+    Place,
     Reservation,
     Submission,
 )
@@ -197,7 +198,7 @@ class SqliteStore:
         def run(tx: Transaction) -> Issued | IssueRefused:
             outcome = keys.create(tx, request)
             if isinstance(outcome, Issued):
-                consumers.ensure(tx, readers)
+                consumers.ensure(tx, readers, request.now)
             return outcome
 
         return self._submit(run, request.now)
@@ -209,7 +210,7 @@ class SqliteStore:
         def run(tx: Transaction) -> Changed | NotLive:
             outcome = keys.extend(tx, request)
             if isinstance(outcome, Changed):
-                consumers.ensure(tx, readers)
+                consumers.ensure(tx, readers, request.now, outcome.taken_from)
             return outcome
 
         return self._submit(run, request.now)
@@ -296,9 +297,11 @@ class SqliteStore:
         """The epochs of a journal, oldest first."""
         return self._journals.read_epochs(stream)
 
-    def read_events(self, stream: StreamId, epoch: str, after: int, limit: int) -> list[Event]:
-        """Up to `limit` events with offsets above `after`."""
-        return self._journals.read(stream, epoch, after, limit)
+    def read_events(
+        self, stream: StreamId, epoch: str, after: int, limit: int, most_bytes: int | None = None
+    ) -> list[Event]:
+        """Up to `limit` events with offsets above `after`, of `most_bytes` or little more."""
+        return self._journals.read(stream, epoch, after, limit, most_bytes)
 
     def trim_journals(self, older_than: Micros, max_events: int, now: Micros) -> "Future[int]":
         """Forget events that are too old or too many."""
@@ -306,13 +309,17 @@ class SqliteStore:
 
     # Consumers ------------------------------------------------------------------------------------
 
-    def find_cursor(self, consumer: ConsumerId) -> Cursor | None:
+    def find_place(self, consumer: ConsumerId) -> Place | None:
         """Where a consumer was by the last commit."""
         return consumers.find(self._db, consumer)
 
+    def read_places(self, consumer: ConsumerId) -> dict[str, Cursor]:
+        """All places that the same reader has on the same stream."""
+        return consumers.select(self._db, consumer)
+
     def put_cursors(self, cursors: Sequence[tuple[ConsumerId, Cursor]], now: Micros) -> "Future[None]":
         """Keep where consumers are."""
-        return self._submit(lambda tx: consumers.put(tx, cursors), now)
+        return self._submit(lambda tx: consumers.put(tx, cursors, now), now)
 
     # Limits ---------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from listenkey.base.clock import Micros
 from listenkey.core.records import KeyState
+from listenkey.store.sqlite.consumers import forget_passing
 from listenkey.store.sqlite.database import Database, Value
 from listenkey.store.sqlite.indexing import index_slices
 from listenkey.store.sqlite.journal import unpack
@@ -44,6 +45,7 @@ def trim_slices(
     yield from _sweep(pace)
     yield from _drop_runs(memory)
     yield from _forget_event_ids(memory, min(older_than, now - pace.ids_kept))
+    yield from forget_passing(pace, min(older_than, now - pace.places_kept))
     for forget in (_forget_ended_keys, _forget_bans, _forget_accounts):
         yield from forget(pace, now - pace.ended_kept)
     return forgotten
