@@ -6,20 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from listenkey.dialect.registry import load_dialects
-from listenkey.reference.describe import describe
 from listenkey.reference.postman import collection
 from tests.postman.planted import Planted
 from tests.postman.running import Run, newman
+from tests.postman.venues import PRODUCTS, configuration
 from tests.support.gateway import Gateway
-
-PRODUCTS = {name: describe(dialect) for name, dialect in load_dialects().items()}
 
 
 @pytest.fixture(scope="module")
-def gateway() -> Iterator[Gateway]:
-    """`listenkey serve` with the limits that a user gets."""
-    with Gateway(limits=None) as running:
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """`listenkey serve` with the limits that a user gets, and a venue more."""
+    config = configuration(tmp_path_factory.mktemp("venue"))
+    with Gateway(limits=None, args=("--config", str(config))) as running:
         yield running
 
 

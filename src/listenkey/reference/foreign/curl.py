@@ -8,6 +8,7 @@ from urllib.parse import quote
 import msgspec
 
 from listenkey.base.errors import Refused
+from listenkey.reference.foreign.masking import shown_name
 from listenkey.reference.foreign.request import (
     CLOSE,
     OPEN,
@@ -25,6 +26,8 @@ _SOCKET_CLIENTS: Final = frozenset(("wscat", "websocat"))
 _METHODS: Final = frozenset(("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"))
 _ADDRESS: Final = re.compile(r"(?:https?|wss?)://.|\{\{[^{}]+\}\}/.|/[A-Za-z]", re.IGNORECASE)
 _ASSIGNED: Final = re.compile(r"[A-Za-z_]\w*=")
+_FILLED: Final = 1024 * 1024
+"""So many characters may a text come to with its own variables in their places."""
 _SHELL_PLACE: Final = re.compile(f"{OPEN}([A-Za-z_]\\w*){CLOSE}")
 _SHORT: Final = {
     "X": "request", "H": "header", "d": "data", "F": "form", "G": "get", "u": "user", "k": "insecure",
@@ -88,18 +91,22 @@ def read_line(text: str) -> tuple[Foreign, ...]:
 
 
 def _filled(found: Iterable[Command]) -> Iterator[Command]:
-    """The commands with the variables that the text itself sets in their places."""
+    """The commands with the variables that the text itself sets in their places, within bounds."""
     known: dict[str, str] = {}
+    left = _FILLED
     for words in found:
         filled = [_fill(word, known) for word in words]
+        left -= sum(map(len, filled))
+        if left < 0 or any(len(word) > LONGEST for word in filled):
+            yield words
+            continue
         if all(_ASSIGNED.match(word) for word in words if word != "export"):
             known |= {name: value for word in filled for name, mark, value in [word.partition("=")] if mark}
         yield filled
 
 
 def _fill(word: str, known: Mapping[str, str]) -> str:
-    full = _SHELL_PLACE.sub(lambda match: known.get(match[1], match[0]), word)
-    return full if len(full) <= LONGEST else word
+    return _SHELL_PLACE.sub(lambda match: known.get(match[1], match[0]), word)
 
 
 def _command(words: Command) -> Iterator[Foreign]:
@@ -202,7 +209,7 @@ def _header(line: _Line, text: str) -> None:
         return
     name, colon, value = text.partition(":")
     if colon and not value.strip():
-        said = f"`-H '{name.strip()[:40]}:'` sends no such header: curl takes it as an order to leave it out."
+        said = f"`-H '{shown_name(name.strip())}:'` sends no such header: curl leaves it out."
         line.remarks.append(said)
     elif colon:
         line.headers.append(Pair(name.strip(), value.strip()))

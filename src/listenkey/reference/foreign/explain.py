@@ -1,7 +1,7 @@
 """A foreign request explained: whose it is, whether the venue still has it, what is wrong, what to do."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Literal
 
 import msgspec
@@ -11,11 +11,12 @@ from listenkey.dialect.era import call_removed_by, path_removed_by
 from listenkey.dialect.model import Dialect, Era, Operation, PublicCall, SocketPath
 from listenkey.reference.foreign.checks import check_operation, check_secrets
 from listenkey.reference.foreign.finding import Finding, error, note, warning
-from listenkey.reference.foreign.masking import shown, shown_title
+from listenkey.reference.foreign.masking import shown, shown_method, shown_title
 from listenkey.reference.foreign.places import Found, Place, find
 from listenkey.reference.foreign.request import Foreign, places
 from listenkey.reference.foreign.socket_checks import check_socket
 
+_COMPARED: Final = 200
 GATEWAY: Final = "127.0.0.1:8080"
 Is = Literal["operation", "public_call", "token_call", "socket", "websocket_api", "unknown", "unreadable"]
 _DOES: Final = {"create": "creates", "extend": "extends", "close": "closes"}
@@ -62,12 +63,22 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     todo: tuple[str, ...] = ()
 
 
-def explain(request: Foreign, dialects: Mapping[str, Dialect], day: str) -> Explanation:
-    """What a request is on a day, `YYYY-MM-DD`."""
+def explain(requests: Iterable[Foreign], dialects: Mapping[str, Dialect], day: str) -> list[Explanation]:
+    """What each request is on a day, `YYYY-MM-DD`. Of the unknown ones only the first 200 are told what is
+    written alike."""
+    explained: list[Explanation] = []
+    unknown = 0
+    for request in requests:
+        explained.append(_explain(request, dialects, day, nearest=unknown < _COMPARED))
+        unknown += explained[-1].is_ == "unknown"
+    return explained
+
+
+def _explain(request: Foreign, dialects: Mapping[str, Dialect], day: str, *, nearest: bool) -> Explanation:
     name = shown_title(request.name)
     if request.fault:
         return Explanation(name=name, request=request.method, is_="unreadable", means=request.fault)
-    found = find(request, dialects)
+    found = find(request, dialects, nearest=nearest)
     if not found.places:
         return _unknown(request, found, name)
     matches = tuple(dict.fromkeys(_match(place, day) for place in found.places))
@@ -151,7 +162,7 @@ def _unknown(request: Foreign, found: Found, name: str) -> Explanation:
         request=shown(request),
         is_="unknown",
         means=f"no call or socket that a listen key has anything to do with{at}",
-        findings=tuple(check_secrets(request)),
+        findings=(*check_secrets(request), *_remarks(request)),
         nearest=found.nearest,
     )
 
@@ -170,7 +181,9 @@ def _own_path(request: Foreign, place: Place) -> str:
 def _findings(request: Foreign, found: Found, place: Place) -> Iterator[Finding]:
     if found.methods:
         yield error(
-            "method_wrong", f"The path has no {request.method[:10]}.", f"It has {', '.join(found.methods)}."
+            "method_wrong",
+            f"The path has no {shown_method(request.method)}.",
+            f"It has {', '.join(found.methods)}.",
         )
     elif isinstance(place.thing, Operation):
         yield from check_operation(request, place.dialect, place.thing)
@@ -179,6 +192,10 @@ def _findings(request: Foreign, found: Found, place: Place) -> Iterator[Finding]
     yield from check_secrets(request)
     yield from _transport(request, found)
     yield from _variables(request)
+    yield from _remarks(request)
+
+
+def _remarks(request: Foreign) -> Iterator[Finding]:
     for remark in request.remarks:
         yield note("remark", remark)
 
@@ -216,8 +233,8 @@ def _variables(request: Foreign) -> Iterator[Finding]:
             what = f"`{title}` is sent as it stands: a shell does not fill it in."
             yield error("variable_unresolved", what, "Put the value there.")
         elif not request.scripted:
-            what = f"Nothing here says what `{title}` is."
-            yield note("variable_unresolved", what, "Set it in the environment or the collection.")
+            what = f"Nothing here says what `{title}` is: a script or the environment has to."
+            yield note("variable_unresolved", what)
     if request.shell_fills:
         for name in dict.fromkeys(each for text in texts for each in _LITERAL.findall(text)):
             what = f"`{shown_title(name)}` stands in single quotes: a shell does not fill it in."

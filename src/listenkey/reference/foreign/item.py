@@ -1,12 +1,12 @@
 """One request of a Postman collection: address, headers, body, authorization, as v2.0 and v2.1 have them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
 
 from listenkey.reference.foreign.request import BodyKind, Foreign, Pair, read_body, read_pairs, read_target
-from listenkey.reference.foreign.variables import fill
+from listenkey.reference.foreign.variables import Variables
 
 _IN_QUERY: Final = "?"
 """Before the name of a pair that `read_auth` wants in the query."""
@@ -49,7 +49,7 @@ class _Request(msgspec.Struct):
 
 
 def read_request(
-    raw: msgspec.Raw, name: str, variables: Mapping[str, str], auth: Iterable[Pair], *, scripted: bool
+    raw: msgspec.Raw, name: str, variables: Variables, auth: Iterable[Pair], *, scripted: bool
 ) -> Foreign:
     """A request with the file's own variables filled in. Errors: `msgspec.DecodeError`."""
     request = msgspec.json.decode(raw, type=_Request | str)
@@ -63,7 +63,7 @@ def read_request(
     kind, body = _body(request.body, variables, remarks)
     return Foreign(
         name=name,
-        method=fill(request.method or "GET", variables).upper(),
+        method=variables.fill(request.method or "GET").upper(),
         scheme=target.scheme,
         host=target.host,
         path=target.path,
@@ -113,22 +113,22 @@ def _granted(pairs: Iterable[Pair], *, in_query: bool) -> list[Pair]:
 
 
 def _address(
-    url: str | _Url | None, variables: Mapping[str, str], remarks: list[str]
+    url: str | _Url | None, variables: Variables, remarks: list[str]
 ) -> tuple[str, tuple[Pair, ...]]:
     """The address, and the query where the file has it apart."""
     if not isinstance(url, _Url):
-        return fill(url or "", variables), ()
+        return variables.fill(url or ""), ()
     query = _enabled(url.query or (), remarks, "query parameter") if url.query else ()
     host = ".".join(url.host) if isinstance(url.host, list) else url.host or ""
     if not host and not url.path:
         address = url.raw or ""
-        return fill(address.partition("?")[0] if query else address, variables), query
+        return variables.fill(address.partition("?")[0] if query else address), query
     scheme = f"{url.protocol}://" if url.protocol else ""
     port = f":{url.port}" if url.port else ""
     address = f"{scheme}{host}{port}/{_path(url)}"
     if url.query is None and url.raw and "?" in url.raw:
         address += f"?{url.raw.partition('?')[2]}"
-    return fill(address, variables), query
+    return variables.fill(address), query
 
 
 def _path(url: _Url) -> str:
@@ -154,13 +154,11 @@ def _headers(given: list[dict[str, Any] | str] | str | None, remarks: list[str])
     return pairs + _enabled((each for each in given if isinstance(each, dict)), remarks, "header")
 
 
-def _body(
-    body: _Body | None, variables: Mapping[str, str], remarks: list[str]
-) -> tuple[BodyKind, tuple[Pair, ...]]:
+def _body(body: _Body | None, variables: Variables, remarks: list[str]) -> tuple[BodyKind, tuple[Pair, ...]]:
     if body is None or body.disabled or body.mode is None:
         return "none", ()
     if body.mode == "raw":
-        return read_body(fill(body.raw or "", variables))
+        return read_body(variables.fill(body.raw or ""))
     if body.mode in {"urlencoded", "formdata"}:
         given = body.urlencoded if body.mode == "urlencoded" else body.formdata
         pairs = read_pairs(given) if isinstance(given, str) else _enabled(given or (), remarks, "form field")
@@ -185,8 +183,8 @@ def _enabled(rows: Iterable[dict[str, Any]], remarks: list[str], what: str) -> t
     return tuple(pairs)
 
 
-def _filled(pairs: Iterable[Pair], variables: Mapping[str, str]) -> tuple[Pair, ...]:
-    return tuple(Pair(fill(each.name, variables), fill(each.value, variables)) for each in pairs)
+def _filled(pairs: Iterable[Pair], variables: Variables) -> tuple[Pair, ...]:
+    return tuple(Pair(variables.fill(each.name), variables.fill(each.value)) for each in pairs)
 
 
 def _text(value: Any) -> str:

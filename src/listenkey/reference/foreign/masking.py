@@ -10,9 +10,10 @@ from typing import Final
 from listenkey.reference.foreign.request import Foreign, Pair, is_place, show_places
 
 HIDDEN: Final = "…"
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-\[\]]{0,31}")
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-\[\]]{0,23}")
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9._~@!-]{1,24}")
-_HOST: Final = re.compile(r"[a-z0-9.-]{1,80}(:[0-9]{1,5})?")
+_HOST: Final = re.compile(r"([a-z0-9-]{1,24}\.){0,6}[a-z0-9-]{1,24}(:[0-9]{1,5})?")
+_METHOD: Final = re.compile(r"[A-Z]{1,10}")
 _NUMBER: Final = re.compile(r"[0-9]{1,19}")
 _SYMBOL: Final = re.compile(r"[A-Za-z0-9_-]{1,16}")
 _LONG: Final = re.compile(r"[A-Za-z0-9+/=_-]{24,}")
@@ -26,7 +27,12 @@ def shown(request: Foreign, path: str = "") -> str:
     """A request on one line; `path` is written for its own where that is known to hold no secret."""
     scheme = f"{request.scheme}://" if request.scheme else ""
     address = f"{scheme}{_host(request)}{path or shown_path(request.path)}{_query(request.query)}"
-    return address if request.socket else f"{request.method[:10]} {address}"
+    return address if request.socket else f"{shown_method(request.method)} {address}"
+
+
+def shown_method(method: str) -> str:
+    """A method, or what came in its place."""
+    return method if _METHOD.fullmatch(method) else HIDDEN
 
 
 def shown_path(path: str) -> str:

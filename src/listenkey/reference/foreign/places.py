@@ -46,8 +46,8 @@ class Found(msgspec.Struct, frozen=True):
     """The name of a gateway's prefix that the path begins with."""
 
 
-def find(request: Foreign, dialects: Mapping[str, Dialect]) -> Found:
-    """Everything that a request may be for."""
+def find(request: Foreign, dialects: Mapping[str, Dialect], *, nearest: bool = True) -> Found:
+    """Everything that a request may be for; what is written like a request of nobody's takes a while."""
     mounted, path = _unmounted(request.path, dialects)
     known = [dialects[mounted]] if mounted in dialects else _of_stream(mounted, dialects)
     owners = tuple(each.name for each in known if _at_host(request.host, each))

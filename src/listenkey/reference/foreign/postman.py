@@ -11,11 +11,15 @@ import msgspec
 
 from listenkey.base.errors import Refused
 from listenkey.reference.foreign.item import NOTHING, is_there, read_auth, read_request
+from listenkey.reference.foreign.masking import shown_title
 from listenkey.reference.foreign.request import Foreign, Pair
+from listenkey.reference.foreign.variables import Variables, no_variables
 
 LARGEST: Final = 16 * 1024 * 1024
 DEEPEST: Final = 32
 MOST: Final = 10_000
+_MOST_PARTS: Final = 500_000
+"""So many objects and lists may a file have, of whatever kind: each takes memory once it is read."""
 _AGAIN: Final = "export it again in Postman, as Collection v2.1"
 _VERSIONS: Final = ("v2.0.0", "v2.1.0")
 
@@ -26,6 +30,7 @@ class Collection(msgspec.Struct, frozen=True):
     """A file as far as it could be read."""
 
     name: str
+    """Fit to be shown."""
     requests: tuple[Foreign, ...]
     remarks: tuple[str, ...]
 
@@ -52,8 +57,8 @@ class _Document(msgspec.Struct):
 class _Scope(msgspec.Struct, frozen=True):
     """What a folder hands down to what lies in it."""
 
+    variables: Variables
     path: tuple[str, ...] = ()
-    variables: dict[str, str] = {}
     auth: tuple[Pair, ...] = ()
     scripted: bool = False
 
@@ -62,12 +67,14 @@ def read_collection(content: bytes) -> Collection:
     """The requests of a Postman file. Errors: `Refused("bad_collection")` with one line that says why."""
     if len(content) > LARGEST:
         raise _refused(f"the file is larger than {LARGEST >> 20} MiB", "export only the folder that matters")
+    if content.count(b"{") + content.count(b"[") > _MOST_PARTS:
+        raise _refused("the file has too many parts for a collection", "export only the folder that matters")
     document = _document(content)
     if is_there(document.collection) and not is_there(document.item):
         document = _document(bytes(document.collection))
     _check_kind(document)
     found = list(_walk(document))
-    return Collection(_name(document), tuple(found), tuple(_remarks(found)))
+    return Collection(shown_title(_name(document)), tuple(found), tuple(_remarks(found)))
 
 
 def _document(content: bytes) -> _Document:
@@ -99,7 +106,7 @@ def _check_kind(document: _Document) -> None:
 
 def _walk(document: _Document) -> Iterator[Foreign]:
     """Folders are opened one at a time, without recursion; the order is that of the file."""
-    waiting = [(document, _Scope())]
+    waiting = [(document, _Scope(no_variables()))]
     count = 0
     while waiting:
         entry, scope = waiting.pop()
@@ -109,10 +116,10 @@ def _walk(document: _Document) -> Iterator[Foreign]:
             )
         top = is_there(entry.info)
         inner = _Scope(
-            scope.path if top else (*scope.path, _label(entry)),
-            {**scope.variables, **_variables(entry.variable)}
+            scope.variables.inner(_variables(entry.variable))
             if is_there(entry.variable)
             else scope.variables,
+            scope.path if top else (*scope.path, _label(entry)),
             read_auth(entry.auth, scope.auth),
             scope.scripted or _has_scripts(entry.event),
         )
@@ -155,7 +162,9 @@ def _variables(raw: Raw) -> dict[str, str]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
     named = ((_text(row.get("key", NOTHING)) or _text(row.get("id", NOTHING)), row) for row in rows)
-    return {name: _text(row.get("value", NOTHING)) for name, row in named if name and not _is_off(row)}
+    found = {name: _text(row.get("value", NOTHING)) for name, row in named if name and not _is_off(row)}
+    # An empty one is there to be set by a script or by hand.
+    return {name: value for name, value in found.items() if value}
 
 
 def _is_off(row: Mapping[str, Raw]) -> bool:

@@ -13,6 +13,9 @@ import msgspec
 BodyKind = Literal["none", "form", "json", "multipart", "other"]
 OPEN: Final = "\ue000"
 CLOSE: Final = "\ue001"
+_MOST: Final = 1000
+_LONGEST: Final = 65_536
+"""More parameters, and a longer body, has no request that is explained here."""
 _PLACE: Final = re.compile(rf"\{{\{{[^{{}}]{{1,80}}\}}\}}|{OPEN}[^{CLOSE}]*{CLOSE}")
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,15})://")
 _HOST_LIKE: Final = re.compile(r"[^/]*[.:][^/]*|localhost")
@@ -103,7 +106,7 @@ def _starts_with_host(text: str) -> bool:
 
 def read_pairs(text: str) -> tuple[Pair, ...]:
     """The parameters of a query or an urlencoded form, in their order, repeated ones too."""
-    pieces = [piece.partition("=") for piece in text.strip().split("&") if piece]
+    pieces = [piece.partition("=") for piece in text.strip().split("&", _MOST)[:_MOST] if piece]
     return tuple(Pair(unquote_plus(name), unquote_plus(value)) for name, _, value in pieces)
 
 
@@ -111,6 +114,8 @@ def read_body(text: str) -> tuple[BodyKind, tuple[Pair, ...]]:
     """What a body written out as text is, and the parameters in it."""
     if not text.strip():
         return "none", ()
+    if len(text) > _LONGEST:
+        return "other", ()
     if text.lstrip().startswith(("{", "[")) and not places(text.strip()[:2]) and not text.startswith("{{"):
         return _read_json(text)
     if "=" in text and not re.search(r"[\r\n<>]", text.strip()):

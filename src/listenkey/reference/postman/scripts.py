@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from itertools import groupby
 from typing import Any, Final
 
@@ -37,29 +38,30 @@ def signing(auth: Auth) -> list[str]:
 def done(answer: Answer, space: KeySpace, *, keeps: bool) -> list[str]:
     """Tests of an answer that is no failure; with `keeps`, its listen key is the one to use from now on."""
     if not answer.body:
-        return [
-            *_status(answer.status),
-            *_test("there is no body", ['pm.expect(pm.response.text()).to.eql("");']),
-        ]
+        return [*_status(answer.status), *_empty()]
     members = json.loads(fill_json(answer.body, _marks()))
     return [*_status(answer.status), *_test("the answer has its shape", _shape(members, space, keeps=keeps))]
 
 
 def refused(failure: FailureRow) -> list[str]:
-    """Tests of a failure: the venue's own status, code and text."""
+    """Tests of a failure: the venue's own status, code and members."""
     if not failure.body:
-        return [
-            *_status(failure.status),
-            *_test("there is no body", ['pm.expect(pm.response.text()).to.eql("");']),
-        ]
-    if failure.code is None:
+        return [*_status(failure.status), *_empty()]
+    if not failure.body.startswith("{") or failure.code is None:
         return _status(failure.status)
-    lines = [
-        "const answer = pm.response.json();",
-        f"pm.expect(answer.code).to.eql({failure.code});",
-        'pm.expect(answer.msg).to.be.a("string").that.is.not.empty;',
-    ]
+    members = json.loads(fill_json(failure.body, _marks()))
+    lines = ["const answer = pm.response.json();", *_code(members, failure.code, "answer")]
     return [*_status(failure.status), *_test(f"the code is {failure.code}", lines)]
+
+
+def _code(members: dict[str, object], code: int, at: str) -> Iterator[str]:
+    """The members of an error, and where among them its code stands."""
+    yield f"pm.expect({at}).to.have.all.keys({', '.join(map(json.dumps, members))});"
+    for name, value in members.items():
+        if isinstance(value, dict):
+            yield from _code(value, code, f"{at}[{json.dumps(name)}]")
+        elif value == code and value is not True:
+            yield f"pm.expect({at}[{json.dumps(name)}]).to.eql({code});"
 
 
 def forget() -> list[str]:
@@ -85,20 +87,24 @@ def _shape(members: dict[str, object], space: KeySpace, *, keeps: bool) -> list[
     lines.append(f"pm.expect(answer).to.have.all.keys({', '.join(map(json.dumps, members))});")
     for name, value in members.items():
         if value == _MARK:
-            lines.append(f"pm.expect(answer.{name}).to.match(/{key_pattern(space)}/);")
+            lines.append(f"pm.expect(answer[{json.dumps(name)}]).to.match(/{key_pattern(space)}/);")
             lines.append(
-                f'pm.collectionVariables.set("{KEY}", answer.{name});'
+                f'pm.collectionVariables.set("{KEY}", answer[{json.dumps(name)}]);'
                 if keeps
-                else f'pm.expect(answer.{name}).to.eql(pm.collectionVariables.get("{KEY}"));'
+                else f'pm.expect(answer[{json.dumps(name)}]).to.eql(pm.collectionVariables.get("{KEY}"));'
             )
         else:
             kind = "number" if isinstance(value, int) else "string"
-            lines.append(f'pm.expect(answer.{name}).to.be.a("{kind}");')
+            lines.append(f'pm.expect(answer[{json.dumps(name)}]).to.be.a("{kind}");')
     return lines
 
 
 def _marks() -> dict[str, object]:
     return {"listen_key": _MARK, "expires_at_ms": 0, "now_ms": 0}
+
+
+def _empty() -> list[str]:
+    return _test("there is no body", ['pm.expect(pm.response.text()).to.eql("");'])
 
 
 def _status(status: int) -> list[str]:
