@@ -8,7 +8,9 @@ import msgspec
 
 from listenkey.dialect.model import Event, Field, FieldKind
 
-_DECIMAL: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?\Z", re.ASCII)
+DECIMAL: Final = r"-?[0-9]+(\.[0-9]+)?"
+"""An amount as text."""
+_DECIMAL: Final = re.compile(DECIMAL, re.ASCII)
 
 
 def _is_integer(value: object) -> bool:
@@ -17,7 +19,7 @@ def _is_integer(value: object) -> bool:
 
 def _is_decimal(value: object) -> bool:
     if isinstance(value, str):
-        return _DECIMAL.match(value) is not None
+        return _DECIMAL.fullmatch(value) is not None
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
