@@ -411,3 +411,19 @@ async def test_any_payload_is_kept_as_it_is(store: Store, alice: Account) -> Non
     payloads = [b"", b"\x00\xff", "ключ".encode(), b"x" * 1_048_576]
     await store.append([Submission(stream, payload) for payload in payloads], START)
     assert [event.payload for event in read_all(store, stream)] == payloads
+
+
+async def test_a_page_is_bounded_by_its_bytes(store: Store, alice: Account) -> None:
+    """A reader of large events does not hold hundreds of them in memory: a page ends with the event that
+    fills it, one is given at least, and page by page all of them come, however rows lie in the store."""
+    one, other = StreamId(alice.id, "orders"), StreamId(alice.id, "fills")
+    for number in range(40):
+        await store.append([Submission(one, b"%02d" % number * 50), Submission(other, b"x")], START + number)
+    epoch, found = epoch_of(store, one), []
+    for most_bytes in (1, 100, 101, 250, 1000, 10_000):
+        page = store.read_events(one, epoch, 0, 30, most_bytes)
+        assert [event.offset for event in page] == list(range(1, min(-(-most_bytes // 100), 30) + 1))
+    while page := store.read_events(one, epoch, len(found), 30, 250):
+        found += page
+    assert found == store.read_events(one, epoch, 0, 100)
+    assert len(found) == 40
