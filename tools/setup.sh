@@ -31,6 +31,8 @@ missing_packages() {
         command -v git >/dev/null || echo git
         # The demonstration's printed lines are run as they are.
         command -v curl >/dev/null || echo curl
+        # The pages are looked at in a browser.
+        command -v chromium chromium-browser google-chrome >/dev/null || echo chromium
     fi
 }
 
