@@ -122,6 +122,26 @@ def test_an_unquoted_ampersand_cuts():
     assert "no quotes protect" in request.remarks[0]
 
 
+def test_an_address_by_itself_is_whole():
+    """Where no shell reads it, an `&` is part of it."""
+    for text in (f"{URL}?a=1&b=2", f"PUT {URL}?a=1&b=2", f"\n  {URL}?a=1&b=2  \n"):
+        request = one(text)
+        assert (request.query, request.remarks) == (pairs("a=1", "b=2"), ())
+
+
+def test_a_command_that_a_page_broke_into_lines_is_one():
+    """Pages print a command line by line without the marks that a shell wants."""
+    request = one(
+        f'curl -X PUT\n\t-H "Accept: a"\n\t-H "X-K: {{{{key}}}}"\n{URL}?listenKey=&signature={{{{s}}}}'
+    )
+    assert (request.method, request.path, request.header("x-k")) == (
+        "PUT",
+        "/api/v3/userDataStream",
+        "{{key}}",
+    )
+    assert request.query == pairs("listenKey=", "signature={{s}}")
+
+
 @pytest.mark.parametrize("client", ["wscat -c", "wscat --connect", "websocat", "websocat -H 'a: b' -k"])
 def test_socket_clients_open_sockets(client):
     """Their address is found among their options."""

@@ -170,6 +170,7 @@ def test_what_is_good_to_know(text, said):
         (f"curl -X POST {MBX} https://api.binance.com/api/v3/userDatastream", "POST /api/v3/userDataStream"),
         (f"curl -X POST {BX} {BINGX}".replace("/openApi", ""), "POST /openApi/user/auth/userDataStream"),
         (f"curl -X POST {MBX} https://api.binance.com/vapi/v1/userDataStream", "POST /api/v1/userDataStream"),
+        (f"curl -X PUT {MBX} https://eapi.binance.com/eapi/v1/userDataStream", "PUT /eapi/v1/listenKey"),
     ],
 )  # fmt: skip
 def test_what_is_unknown_is_named_with_what_is_like_it(text, nearest):

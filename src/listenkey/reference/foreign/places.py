@@ -3,7 +3,7 @@
 The host of an address only decides between several; requests are recognised wherever they are sent.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Final
 from urllib.parse import urlsplit
@@ -17,6 +17,8 @@ from listenkey.reference.foreign.request import Foreign, is_place
 _NAMES: Final = "/{names}"
 _NEAREST: Final = 3
 _CLOSENESS: Final = 0.7
+_FAMILY_CLOSENESS: Final = 0.5
+_ABOUT_KEYS: Final = ("listen", "userdata", "user-data")
 
 Call = Operation | PublicCall | TokenCall
 Thing = Call | SocketPath | WebSocketApi
@@ -154,8 +156,20 @@ def _name(host: str) -> str:
     return host if is_place(host) else host.partition(":")[0]
 
 
-def _nearest(sent: str, path: str, known: Iterable[Dialect]) -> Iterator[str]:
-    """Calls and sockets of keys that are written alike, the nearest first."""
+def _nearest(sent: str, path: str, known: Sequence[Dialect]) -> Iterator[str]:
+    """Calls and sockets of keys that are written alike, the nearest first; of the family whose path it is,
+    whatever comes near."""
+    if any(word in path.lower() for word in _ABOUT_KEYS):
+        family = [each for each in known if _owns(each, path)]
+        yield from _alike((sent,), family, _FAMILY_CLOSENESS)
+    yield from _alike((sent, path), known, _CLOSENESS)
+
+
+def _owns(dialect: Dialect, path: str) -> bool:
+    return any(row.prefix.strip("/") and path.startswith(row.prefix) for row in dialect.unknown_paths)
+
+
+def _alike(asked: Iterable[str], known: Iterable[Dialect], closeness: float) -> Iterator[str]:
     spelled: dict[str, str] = {}
     for dialect in known:
         for call in calls_of(dialect):
@@ -163,6 +177,6 @@ def _nearest(sent: str, path: str, known: Iterable[Dialect]) -> Iterator[str]:
                 spelled.setdefault(f"{call.method} {call.path}".lower(), f"{call.method} {call.path}")
         for own in (*(each.path for each in dialect.sockets), *(each.path for each in dialect.apis)):
             spelled.setdefault(own.lower(), own.replace("{names}", "KEY"))
-    for asked in (sent, path):
-        for each in get_close_matches(asked[:200].lower(), spelled, _NEAREST, _CLOSENESS):
-            yield spelled[each]
+    for each in asked:
+        for near in get_close_matches(each[:200].lower(), spelled, _NEAREST, closeness):
+            yield spelled[near]

@@ -13,6 +13,13 @@ from listenkey.reference.foreign.request import CLOSE, OPEN
 LONGEST: Final = 65_536
 _CUT: Final = frozenset("|;&\n<>")
 _NAME: Final = re.compile(r"\{([A-Za-z_]\w{0,63})\}|([A-Za-z_]\w{0,63})")
+_ADDRESS_ALONE: Final = re.compile(
+    r"^([ \t]*(?:[A-Za-z]{3,7}[ \t]+)?)((?:https?|wss?)://[^\s'\"$`\\]+)[ \t]*$", re.MULTILINE | re.IGNORECASE
+)
+_OPTION_BELOW: Final = re.compile(r"\n[ \t]*(?=--?[A-Za-z])")
+_ADDRESS_BELOW: Final = re.compile(
+    r"^([ \t$]*curl\b(?:(?!://).)*)\n(?=[ \t]*'(?:https?|wss?)://)", re.MULTILINE | re.IGNORECASE
+)
 _ANSI: Final = re.compile(r"\\(?:x([0-9A-Fa-f]{1,2})|u([0-9A-Fa-f]{4})|([0-7]{1,3})|(.))", re.DOTALL)
 _LETTERS: Final = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "f": "\f", "v": "\v"}
 _REMEDY: Final = "close it, or paste the whole line between quotes of the other kind"
@@ -33,11 +40,14 @@ def commands(text: str) -> tuple[list[Command], bool]:
 
 
 def _joined(text: str) -> str:
-    """Lines that go on in the next one, in the manner of Unix, of `cmd` and of PowerShell."""
+    """Lines that go on in the next one, in the manner of Unix, of `cmd` and of PowerShell, or where a page
+    left the marks out; and an address that has a line for itself taken whole, as no shell reads it."""
     text = text.replace("\r\n", "\n")
     if "^\n" in text or '^"' in text:
         text = re.sub(r"\^(.)", r"\1", text.replace("^\n", " "))
-    return re.sub(r"[ \t](?:\\|`)\n", " ", text).replace("\\\n", "")
+    text = re.sub(r"[ \t](?:\\|`)\n", " ", text).replace("\\\n", "")
+    text = _OPTION_BELOW.sub(" ", text)
+    return _ADDRESS_BELOW.sub(r"\1 ", _ADDRESS_ALONE.sub(r"\1'\2'", text))
 
 
 class _Reader:
