@@ -73,16 +73,20 @@ class _Line(msgspec.Struct):
 
 def read_line(text: str) -> tuple[Foreign, ...]:
     """The requests of a text: commands for curl or a WebSocket client, or addresses with or without a method.
-    Errors: `Refused("bad_line")`."""
+    Errors: `Refused("bad_request_line")`."""
     found, cut = commands(text)
     requests = [request for words in _filled(found) for request in _command(words)]
     if not requests:
         raise Refused(
-            "there is no request in it", "give a curl line, or an address with its method", code="bad_line"
+            "there is no request in it",
+            "give a curl line, or an address with its method",
+            code="bad_request_line",
         )
     if len(requests) > _MOST:
         raise Refused(
-            f"there are {len(requests)} requests in it, {_MOST} are the most", "give fewer", code="bad_line"
+            f"there are {len(requests)} requests in it, {_MOST} are the most",
+            "give fewer",
+            code="bad_request_line",
         )
     if cut:
         said = "An `&` that no quotes protect ends the command in a shell: what follows it was never sent."
@@ -258,7 +262,9 @@ def _form(line: _Line, value: str) -> None:
 
 def _requests(line: _Line) -> Iterator[Foreign]:
     if not line.addresses:
-        raise Refused("the curl line names no address", "add the address of the call", code="bad_line")
+        raise Refused(
+            "the curl line names no address", "add the address of the call", code="bad_request_line"
+        )
     for address in line.addresses:
         yield _request(line, address, command=True)
 
@@ -314,6 +320,6 @@ def _socket_client(words: Sequence[str]) -> Iterator[Foreign]:
         elif _ADDRESS.match(word):
             line.addresses.append(word)
     if not line.addresses:
-        raise Refused("the line names no address", "add the ws:// or wss:// address", code="bad_line")
+        raise Refused("the line names no address", "add the ws:// or wss:// address", code="bad_request_line")
     for address in line.addresses:
         yield msgspec.structs.replace(_request(line, address, command=True), socket=True)

@@ -29,12 +29,12 @@ Command = list[str]
 
 def commands(text: str) -> tuple[list[Command], bool]:
     """The commands of a text as their words, and whether an unquoted `&` cut one short, as in a shell.
-    Errors: `Refused("bad_line")` for what is too long or not closed."""
+    Errors: `Refused("bad_request_line")` for what is too long or not closed."""
     if len(text) > LONGEST:
         raise Refused(
             f"the line has {len(text)} characters, {LONGEST} are the most",
             "give one request",
-            code="bad_line",
+            code="bad_request_line",
         )
     return _Reader(_joined(text.replace(OPEN, "").replace(CLOSE, ""))).read()
 
@@ -178,7 +178,7 @@ class _Reader:
 
     @staticmethod
     def _open(quote: str, at: int) -> Refused:
-        return Refused(f"the {quote} at character {at + 1} is never closed", _REMEDY, code="bad_line")
+        return Refused(f"the {quote} at character {at + 1} is never closed", _REMEDY, code="bad_request_line")
 
 
 def _ansi_character(match: re.Match[str]) -> str:
