@@ -51,6 +51,7 @@ class Gate:
         options = GatewayOptions(
             limits="off",
             max_event_bytes=self.settings.http.event_bytes,
+            check=self.settings.publish.check,
             delivery=configured_delivery(self.settings),
             close=configured_close(self.settings, self.dialects),
         )

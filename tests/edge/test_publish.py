@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from listenkey.config import Http
+from listenkey.config import Http, Publish
 from tests.edge.gate import until
 
 TRADE = {"e": "ORDER_TRADE_UPDATE", "E": 1}
@@ -213,3 +213,15 @@ class TestJournal:
         await gate.api_key()
         response = await gate.call("GET", f"/v1/journal/{path}")
         assert (response.status_code, error_code(response)) == (status, code)
+
+
+async def test_strict_publishing_refuses_what_the_catalogue_does_not_have(make_gate):
+    """`publish.check = "strict"`: the wrong line alone is refused, and says which field it is."""
+    good = {"e": "TRADE_LITE", "E": 1, "T": 1, "s": "BTCUSDT", "q": "1", "p": "0", "m": False, "c": "x"}
+    good |= {"S": "BUY", "L": "1", "l": "1", "t": 1, "i": 1}
+    async with make_gate(publish=Publish(check="strict")) as gate:
+        await gate.api_key()
+        first, second, third = await gate.publish(good, good | {"q": 1, "L": "much"}, good)
+        assert (first["offset"], third["offset"]) == (1, 2)
+        said = "no TRADE_LITE as the catalogue has it: L: is not of the kind decimal"
+        assert second["error"] == {"code": "bad_line", "message": said}

@@ -141,6 +141,19 @@ class Http(_Section, frozen=True):
     keep_alive_seconds: Annotated[int, says("An idle HTTP connection is closed after this.", ge=1)] = 75
 
 
+class Publish(_Section, frozen=True):
+    """What is asked of published events."""
+
+    check: Annotated[
+        Literal["off", "warn", "strict"],
+        says(
+            "Hold events against the catalogue of their stream. `off` does not look. `warn` logs each kind "
+            "of fault once, counts all, and takes the event. `strict` refuses it as `bad_line`, also for a "
+            "type or a field that the catalogue does not know. A stream without a catalogue takes everything."
+        ),
+    ] = "off"
+
+
 class Dialects(_Section, frozen=True):
     """Venues beyond the built-in ones."""
 
@@ -228,6 +241,7 @@ class Settings(_Section, frozen=True):
     streams: Streams = Streams()
     heartbeat: Heartbeat = Heartbeat()
     http: Http = Http()
+    publish: Publish = Publish()
     dialects: Dialects = Dialects()
     dialect: dict[str, DialectSettings] = {}
     stream: dict[str, StreamSettings] = {}

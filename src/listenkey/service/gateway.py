@@ -14,6 +14,7 @@ from listenkey.dialect.model import Dialect
 from listenkey.service.accounts import Accounts, Tokens
 from listenkey.service.api_methods import ApiParts
 from listenkey.service.calls import VenueCalls
+from listenkey.service.catalogue import Catalogue, CheckMode
 from listenkey.service.clock import ServiceClock
 from listenkey.service.connections import Connections
 from listenkey.service.consumers import Consumers, DeliveryRules
@@ -42,6 +43,7 @@ class GatewayOptions(msgspec.Struct, frozen=True, kw_only=True):
     demo: bool = False
     symbols: dict[str, frozenset[str]] = {}
     max_event_bytes: int = 1 << 20
+    check: CheckMode = "off"
     retention: Micros = 7 * DAY
     max_events: int = 1_000_000
     delivery: DeliveryRules = DeliveryRules()
@@ -112,6 +114,7 @@ class Gateway:
             self.names,
             self.metrics,
             notices=_notice_types(dialects),
+            catalogue=Catalogue(dialects.values(), options.check, self.metrics),
             max_event_bytes=options.max_event_bytes,
         )
         self.accounts = Accounts(

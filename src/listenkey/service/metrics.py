@@ -15,6 +15,7 @@ COUNTERS = {
     "events_sent": "Events queued to sockets",
     "events_repeated": "Events published again under an id that was there",
     "events_refused": "Lines of a publish that were refused",
+    "events_odd": "Events taken that are not as the catalogue has them (`publish.check`)",
     "events_replayed": "Events sent again to sockets that came back, or late to those that were away",
     "events_passed_over": "Events that a socket was not given because they lay beyond the bounds of a replay",
     "sockets_opened": "Sockets opened",
@@ -34,6 +35,7 @@ class Metrics:
         self.events_sent = 0
         self.events_repeated = 0
         self.events_refused = 0
+        self.events_odd = 0
         self.events_replayed = 0
         self.events_passed_over = 0
         self.sockets_opened = 0

@@ -8,6 +8,7 @@ import msgspec
 
 from listenkey.base.errors import StoreError
 from listenkey.core.records import StreamId
+from listenkey.service.catalogue import Catalogue
 from listenkey.service.clock import ServiceClock
 from listenkey.service.metrics import Metrics
 from listenkey.service.names import StreamNames
@@ -45,6 +46,7 @@ class Publisher:
         metrics: Metrics,
         *,
         notices: Collection[str],
+        catalogue: Catalogue,
         max_event_bytes: int,
     ) -> None:
         """`notices`: event types that only the gateway itself may send."""
@@ -55,6 +57,7 @@ class Publisher:
         self._notices = frozenset(notices)
         # A payload with none of these is no notice: its type may be written with escapes, else as it is.
         self._notice_marks = (b"\\", *(notice.encode() for notice in notices))
+        self._catalogue = catalogue
         self._max_event_bytes = max_event_bytes
         self._decode = msgspec.json.Decoder(_Line).decode
         self._streams: OrderedDict[tuple[str, str], StreamId] = OrderedDict()
@@ -126,6 +129,9 @@ class Publisher:
             return Problem("bad_line", "the event has its type, e, more than once")
         if any(mark in payload for mark in self._notice_marks) and event_type(payload) in self._notices:
             return Problem("notice", "notices of a key's life are sent by the gateway alone")
+        refusal = self._catalogue.refusal(stream, payload)
+        if refusal is not None:
+            return Problem("bad_line", refusal)
         return Submission(stream_id, payload, event_id)
 
     def _find(self, account: str, stream: str) -> StreamId | Problem:
