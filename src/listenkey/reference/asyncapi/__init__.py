@@ -7,6 +7,7 @@ Everything is read from the product; the same product gives the same document, t
 from importlib.metadata import version
 from typing import Final
 
+from listenkey.reference.asyncapi.api import api_channel, api_messages, api_name
 from listenkey.reference.asyncapi.channels import channel, channel_name, gateway_name, operations, venue_name
 from listenkey.reference.asyncapi.control import control_messages
 from listenkey.reference.asyncapi.messages import event_schemas, events, heartbeats
@@ -33,6 +34,13 @@ def document(product: Product) -> Json:
             channels[name] = channel(product, stream, socket, said)
             doing |= operations(name, said)
             known |= {each.key: each.body for each in said}
+    for api in product.dialect.apis:
+        spoken = list(api_messages(product, api))
+        name = api_name(api)
+        server = next((each for each in product.streams if each.name == api.stream), product.streams[0])
+        channels[name] = api_channel(product, api, gateway_name(server), spoken)
+        doing |= operations(name, spoken)
+        known |= {each.key: each.body for each in spoken}
     return {
         "asyncapi": "3.0.0",
         "info": _info(product),

@@ -111,7 +111,10 @@ def operations(name: str, said: Sequence[Message]) -> dict[str, Json]:
         if request.role == "request":
             operation = _operation("receive", name, [request.key], request.body["summary"])
             replies = [each.key for each in said if each.key in request.replies]
-            found[f"{name}.{request.key}"] = {**operation, "reply": _reply(name, replies)}
+            found[f"{name}.{request.key.removeprefix(f'{name}.')}"] = {
+                **operation,
+                "reply": _reply(name, replies),
+            }
     return found
 
 

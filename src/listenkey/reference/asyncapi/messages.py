@@ -28,10 +28,10 @@ class Message(msgspec.Struct, frozen=True):
 
 def event_schemas(product: Product) -> dict[str, Json]:
     """The schema of each event, bare."""
-    return {_event_key(product, event): event_schema(event) for event in product.dialect.events}
+    return {event_key(product, event): event_schema(event) for event in product.dialect.events}
 
 
-def _event_key(product: Product, event: Event) -> str:
+def event_key(product: Product, event: Event) -> str:
     """Its type, with its stream where another stream has an event of that type with other fields."""
     alike = [each for each in product.dialect.events if each.type == event.type]
     return event.type if len(alike) == 1 else f"{event.streams[0]}.{event.type}"
@@ -51,7 +51,7 @@ def events(product: Product, stream: StreamPage, socket: Socket) -> Iterator[Mes
     """Events and notices as they are written on this socket."""
     topics = {topic.event: topic for topic in _topics(product, stream)}
     for event in stream.events:
-        key = _event_key(product, event)
+        key = event_key(product, event)
         schema: Json = {"$ref": f"#/components/schemas/{key}"}
         sample = json.loads(event.sample)
         topic = topics.get(event.type)

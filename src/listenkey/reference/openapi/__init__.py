@@ -39,9 +39,7 @@ def document(product: Product) -> Json:
 def _introduction(product: Product) -> str:
     streams = ", ".join(f"`{stream.name}`" for stream in product.streams)
     minutes = product.lifetime_s // 60
-    life = (
-        f"Create a listen key, open its WebSocket ({streams}), extend it within {minutes} minutes, close."
-    )
+    life = f"Create a listen key, open its WebSocket ({streams}), extend it within {minutes} minutes, close."
     parts = [
         life,
         "Parameters may stand in the query or in a form; the query counts where both name one.",
