@@ -128,19 +128,18 @@ class Reader:
 
     def _members(self, target: Any) -> Any:
         while True:
-            if self._text.startswith("!", self._place):
-                self._place += 1
-                continue
-            sign = next(
-                (each for each in self._manner.member if self._text.startswith(each, self._place)), ""
-            )
-            if not sign:
+            bang = "!" if self._text.startswith("!", self._place) else ""
+            self._place += len(bang)
+            signs = (each for each in self._manner.member if self._text.startswith(each, self._place))
+            if not (sign := next(signs, "")):
                 return target
             self._place += len(sign)
             found = self._match(_NAME)
             if found is None:
                 raise ReadError(f"a member is missing in {self._text!r}")
             target = self._member(target, found[0])
+            if isinstance(target, Invoked) and not target.sign:
+                target.sign = bang + sign
 
     def _member(self, target: Any, member: str) -> Any:
         if member in ("intValue", "integerValue"):
@@ -160,6 +159,8 @@ class Reader:
             how, name = swig(member)
             return Invoked(target, name, arguments, how)
         if spelling == "go":
+            if not called:
+                raise ReadError(f"{member} wants parentheses")
             return Invoked(target, member, arguments, "method" if arguments else "either")
         if spelling == "swift":
             member = canonical_swift(member, labels)

@@ -287,6 +287,7 @@ GRAMMARS: dict[str, Grammar] = {
         "//",
         typed=True,
         disposes="returned",
+        signs=(".", "->"),
     ),
     "unicode-cpp": Grammar(
         Manner([strings.WIDE], "swig", member=("->", "."), wide=True),
@@ -299,6 +300,7 @@ GRAMMARS: dict[str, Grammar] = {
         "//",
         typed=True,
         disposes="returned",
+        signs=(".", "->"),
     ),
     "csharp": Grammar(_NET, SHARP, "//", typed=True),
     "powershell": Grammar(
@@ -472,8 +474,12 @@ GRAMMARS: dict[str, Grammar] = {
         "//",
         typed=True,
     ),
-    "swift2": Grammar(Manner([strings.SWIFT], "swift2"), APPLE, "//", typed=True, disposes="returned"),
-    "swift": Grammar(Manner([strings.SWIFT], "swift"), APPLE, "//", typed=True, disposes="returned"),
+    "swift2": Grammar(
+        Manner([strings.SWIFT], "swift2"), APPLE, "//", typed=True, disposes="returned", signs=(".", "!.")
+    ),
+    "swift": Grammar(
+        Manner([strings.SWIFT], "swift"), APPLE, "//", typed=True, disposes="returned", signs=(".", "!.")
+    ),
 }
 GRAMMARS |= {
     "vba": GRAMMARS["vb6"],

@@ -276,6 +276,8 @@ class Performer:
 
     def _invoke(self, call: Invoked) -> Any:
         target = self._live(self._evaluate(call.target))
+        if self.grammar.signs and call.sign != self.grammar.signs[0 if target.made else 1]:
+            raise PerformError(f"{call.sign} is not how members of this {target.kind} are reached")
         if call.type and _plain(call.type) != target.kind:
             raise PerformError(f"{call.type} is the wrong class for a {target.kind}")
         member, real = call.member, target.real
@@ -358,7 +360,8 @@ class Performer:
         self.calls.append(Call(target.kind, member, [value]))
 
     def _check_set(self, kind: str, value: Any) -> None:
-        if self.grammar.set_objects and isinstance(value, Object) is not (kind == "set"):
+        is_object = isinstance(value, Object) or value is None
+        if self.grammar.set_objects and is_object is not (kind == "set"):
             raise PerformError("objects are assigned with Set, and nothing else is")
 
     def _print(self, value: Any) -> None:

@@ -28,6 +28,8 @@ class Grammar:
     after_failure: bool = True
     indented: bool = False
     """Blocks end where the indentation does."""
+    signs: tuple[str, str] | None = None
+    """What stands before a member of an object that was made, and of one that a call gave."""
     set_objects: bool = False
     """Objects are assigned with `Set`."""
 

@@ -21,6 +21,8 @@ class Quoted:
     """Patterns of what may follow the escape sign, with the base of their digits."""
     doubled: str = ""
     wild: str = ""
+    expansion: str = ""
+    """A pattern of what stands for a character by its number without the escape sign."""
 
     def read(self, text: str, place: int) -> tuple[str, int] | None:
         """What the literal at this place says, and where it ends; None where there is none."""
@@ -38,6 +40,9 @@ class Quoted:
             elif self.escape and char == self.escape:
                 piece, place = self._escaped(text, place + 1)
                 said.append(piece)
+            elif self.expansion and (found := re.compile(self.expansion).match(text, place)):
+                said.append(chr(int(found[1])))
+                place = found.end()
             elif char in self.wild or char < " ":
                 raise ReadError(f"{char!r} is not itself in {text}")
             else:
@@ -105,6 +110,7 @@ POWERSHELL = (
         '"',
         "`",
         {"n": "\n", "r": "\r", "`": "`", "$": "$"} | {each: each for each in '"“”„'},
-        wild="“”„",
+        wild="$“”„",
+        expansion=r"\$\(\[char\](\d+)\)",
     ),
 )

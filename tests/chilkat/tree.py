@@ -40,6 +40,8 @@ class Invoked:
     labels: list[str] = field(default_factory=list)
     type: str = ""
     """The class that the spelling names, where it names one."""
+    sign: str = ""
+    """What stands between the object and its member."""
 
 
 @dataclass
