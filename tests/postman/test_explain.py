@@ -66,7 +66,12 @@ def test_what_replaces_it_and_that_a_gateway_goes_on():
     assert explained.matches[0].removal.status == 410
     instead, gateway = explained.todo
     assert "userDataStream.subscribe.signature" in instead
-    assert gateway.endswith("http://127.0.0.1:8080/binance-spot/api/v3/userDataStream")
+    address = "http://127.0.0.1:8080/binance-spot/api/v3/userDataStream"
+    assert gateway == f"A gateway of listenkey answers it still: {address}"
+    assert (
+        line(f"curl -X POST {SPOT}").todo[1]
+        == f"A gateway of listenkey answers it still, once mended: {address}"
+    )
 
 
 def test_an_unrouted_futures_socket_carries_nothing_since():

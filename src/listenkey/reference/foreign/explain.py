@@ -92,7 +92,7 @@ def _explain(request: Foreign, dialects: Mapping[str, Dialect], day: str, *, nea
         matches=matches if not found.methods else (),
         findings=findings,
         nearest=tuple(match.call for match in matches) if found.methods else (),
-        todo=tuple(_todo(request, found, matches)),
+        todo=tuple(_todo(found, matches, wrong=any(each.severity == "error" for each in findings))),
     )
 
 
@@ -241,7 +241,7 @@ def _variables(request: Foreign) -> Iterator[Finding]:
             yield error("variable_unresolved", what, "Use double quotes.")
 
 
-def _todo(request: Foreign, found: Found, matches: tuple[Match, ...]) -> Iterator[str]:
+def _todo(found: Found, matches: tuple[Match, ...], *, wrong: bool) -> Iterator[str]:
     if found.methods:
         return
     gone = {match.removal.replaced_by: match.dialect for match in matches if match.removal is not None}
@@ -250,7 +250,8 @@ def _todo(request: Foreign, found: Found, matches: tuple[Match, ...]) -> Iterato
     place = found.places[0]
     address = "" if found.mounted else _at_gateway(place, alone=len(found.places) == 1)
     if address:
-        yield f"To a gateway of listenkey it can {'go on as it is' if gone else 'also be sent'}: {address}"
+        how = ("still" if gone else "too") + (", once mended" if wrong else "")
+        yield f"A gateway of listenkey answers it {how}: {address}"
 
 
 def _at_gateway(place: Place, *, alone: bool) -> str:
