@@ -75,11 +75,11 @@ def explain(line: str, config: Path | None, as_json: bool) -> None:
 def _explained(requests: "Iterable[Foreign]", config: Path | None) -> "list[Explanation]":
     from listenkey.config import load
     from listenkey.dialect.registry import load_dialects
-    from listenkey.reference.foreign import explain as explain_request
+    from listenkey.reference.foreign import explain as explain_all
 
     dialects = load_dialects(load(config, os.environ).settings.dialects.files)
     today = datetime.now(UTC).date().isoformat()
-    return [explain_request(each, dialects, today) for each in requests]
+    return explain_all(requests, dialects, today)
 
 
 def _plain(explanation: "Explanation") -> Any:
