@@ -90,6 +90,11 @@ def test_there_is_a_page_for_each_product_call_stream_and_chapter():
         wanted |= {f"{dialect.name}/index.html"}
         wanted |= {f"{dialect.name}/{each.kind}.html" for each in dialect.operations}
         wanted |= {f"{dialect.name}/stream-{each.name}.html" for each in dialect.streams}
+    assert [path for path in FULL.paths if path.endswith("-chilkat.html")] == [
+        f"{name}/stream-{each.name}-chilkat.html"
+        for name in ("binance-usdm", "bingx")
+        for each in DIALECTS[name].streams
+    ]
     own = {path for path in PAGES if path.startswith("gateway/")}
     assert wanted | own == set(PAGES)
     assert len(own) == 7
@@ -119,7 +124,8 @@ def test_each_language_has_a_choice_that_shows_its_program(path):
     assert re.findall(r'data-program="(\d+)"', page) == [number for _, number in choices]
     names = [name for name, _ in choices]
     assert len(names) == len(set(names)) < MOST_PROGRAMS
-    assert {"python", "chilkat-purebasic"} <= set(names)
+    assert ("chilkat-purebasic" in names) == ("/stream-" not in path or "chilkat" in path)
+    assert ("python" in names) == ("chilkat" not in path)
     assert page.count(" checked>") == 1
 
 

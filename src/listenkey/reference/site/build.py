@@ -33,7 +33,7 @@ class Site:
         chapters = own_chapters(products, commands)
         files = {product.name: tuple(downloads(product)) for product in products}
         self._frame = Frame(menu(products), Programs(makers), files)
-        self._pages = {page.path: page for page in all_pages(products, chapters)}
+        self._pages = {page.path: page for page in all_pages(products, chapters, tuple(makers)[1:])}
         self._files: dict[str, Callable[[], bytes]] = {
             **{path: partial(self._frame.render, page) for path, page in self._pages.items()},
             **{f"assets/{name}": partial(_asset, name) for name in _ASSETS},

@@ -47,16 +47,19 @@ class Entry(msgspec.Struct, frozen=True):
     below: tuple["Entry", ...] = ()
 
 
-def all_pages(products: Sequence[Product], chapters: Mapping[str, str]) -> Iterator[Page]:
-    """Every page. `chapters`: Markdown by the names of `OWN`."""
+def all_pages(
+    products: Sequence[Product], chapters: Mapping[str, str], more: Sequence[str]
+) -> Iterator[Page]:
+    """Every page. `chapters`: Markdown by the names of `OWN`. `more`: headings of the programs that have a
+    page of their own for each stream, because they are many and long."""
     yield Page("index.html", "Reference", "index.html", {"products": products})
     for product in products:
-        yield from _product_pages(product)
+        yield from _product_pages(product, more)
     for name, title in OWN.items():
         yield Page(chapter_path(name), title, "chapter.html", {"text": chapters[name]})
 
 
-def _product_pages(product: Product) -> Iterator[Page]:
+def _product_pages(product: Product, more: Sequence[str]) -> Iterator[Page]:
     home = product_path(product)
     yield Page(home, product.title, "product.html", {"product": product})
     above = ((home, product.title),)
@@ -65,13 +68,17 @@ def _product_pages(product: Product) -> Iterator[Page]:
             call_path(product, call), call.title, "call.html", {"product": product, "call": call}, above
         )
     for stream in product.streams:
-        yield Page(
-            stream_path(product, stream),
-            stream.title,
-            "stream.html",
-            {"product": product, "stream": stream},
-            above,
-        )
+        values = {"product": product, "stream": stream, "more": more}
+        path = stream_path(product, stream)
+        yield Page(path, stream.title, "stream.html", values, above)
+        for heading in more:
+            yield Page(
+                programs_path(product, stream, heading),
+                f"Programs with {heading}",
+                "programs.html",
+                {**values, "heading": heading},
+                (*above, (path, stream.title)),
+            )
 
 
 def menu(products: Sequence[Product]) -> dict[str, tuple[Entry, ...]]:
@@ -126,6 +133,11 @@ def call_path(product: Product, call: Call) -> str:
 def stream_path(product: Product, stream: StreamPage) -> str:
     """Where a stream's page lies."""
     return f"{product.name}/stream-{stream.prefix[1:]}.html"
+
+
+def programs_path(product: Product, stream: StreamPage, heading: str) -> str:
+    """Where the programs of a stream lie that have a page of their own."""
+    return stream_path(product, stream).replace(".html", f"-{heading.lower()}.html")
 
 
 def chapter_path(name: str) -> str:

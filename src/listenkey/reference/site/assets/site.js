@@ -60,12 +60,12 @@ function addCopyButtons() {
 // Boxes that scroll by themselves can be reached and scrolled with the keyboard.
 function letScrollersFocus() {
   for (const box of document.querySelectorAll("pre.code, .scroll")) {
-    const scrolls = box.scrollWidth > box.clientWidth + 1;
+    const scrolls = box.scrollWidth > box.clientWidth + 1 || box.scrollHeight > box.clientHeight + 1;
     box.toggleAttribute("tabindex", scrolls);
     if (!scrolls) continue;
     box.tabIndex = 0;
     box.setAttribute("role", "group");
-    box.setAttribute("aria-label", box.matches("pre") ? "Code, scrolls sideways" : "Table, scrolls sideways");
+    box.setAttribute("aria-label", box.matches("pre") ? "Code, scrolls" : "Table, scrolls");
   }
 }
 
