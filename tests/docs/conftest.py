@@ -41,9 +41,9 @@ def site(request):
     return place if request.param == "served" else f"{place.as_uri()}/"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
-    """A browser of the system's."""
+    """A browser of the system's. Its loop runs in this thread until it ends, so it ends with the file."""
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if program is None:
         pytest.skip(f"none of {', '.join(BROWSERS)} is installed")
