@@ -5,17 +5,35 @@ The package is laid out in rooms, and imports point down:
     cli | testing  ->  app  ->  edge | sources  ->  client | service  ->  store | wire
                    ->  core  ->  config | dialect  ->  base
 
-Importing `listenkey` itself imports none of them, so that a program which only wants the client
-pays for the client alone.
+Importing `listenkey` itself imports none of them: `open_stream` and what it gives are imported when they are
+asked for, so that a program which only wants the client pays for the client alone.
 """
 
-__all__ = ["__version__"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from listenkey.client.items import Event, Gap, State
+    from listenkey.client.stream import Stream, open_stream
+
+__all__ = ["Event", "Gap", "State", "Stream", "__version__", "open_stream"]
 
 __version__: str
 
+_HOMES: Final = {
+    "Event": "listenkey.client.items",
+    "Gap": "listenkey.client.items",
+    "State": "listenkey.client.items",
+    "Stream": "listenkey.client.stream",
+    "open_stream": "listenkey.client.stream",
+}
 
-def __getattr__(name: str) -> str:
-    """`__version__`: read from the metadata when asked for, since that takes longer than everything else."""
+
+def __getattr__(name: str) -> Any:
+    """The client's names from their rooms; `__version__` from the metadata, which takes longer than all
+    else."""
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
     if name != "__version__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib.metadata import version

@@ -1,0 +1,169 @@
+"""A gateway's native stream: events with their positions, every hole named, resumed from where it stopped."""
+
+import asyncio
+import contextlib
+import random
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import msgspec
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus, WebSocketException
+
+from listenkey.base.errors import Refused
+from listenkey.client.buffer import Buffer
+from listenkey.client.items import Event, Gap, State
+from listenkey.core.position import Position
+from listenkey.wire.frames import event_type
+
+_LONGEST_PAUSE: Final = 30.0
+_SILENT: Final = 30.0
+"""A gateway tells its position every few seconds; one that says nothing for so long is gone."""
+_FOR_GOOD: Final = frozenset({400, 401, 403, 404})
+_LARGEST_FRAME: Final = 16 << 20
+
+
+class _Next(msgspec.Struct):
+    epoch: str
+    offset: int
+
+
+class _Gap(msgspec.Struct):
+    epoch: str
+    first: int = msgspec.field(name="from")
+    to: int | None = None
+    next: _Next | None = None
+    reason: str = ""
+
+
+class _End(msgspec.Struct):
+    reason: str = ""
+
+
+class _Message(msgspec.Struct):
+    position: int | None = None
+    offset: int | None = None
+    epoch: str = ""
+    event: msgspec.Raw = msgspec.Raw()
+    gap: _Gap | None = None
+    end: _End | None = None
+
+
+_decode = msgspec.json.Decoder(_Message).decode
+
+
+class NativeReader:
+    """Holds a native stream open and puts what comes into a buffer."""
+
+    def __init__(
+        self, gateway: str, stream: str, api_key: str, since: Position | None, buffer: Buffer
+    ) -> None:
+        self._url = f"{_sockets(gateway)}/lk/v1/stream"
+        self._stream = stream
+        self._headers = {"Authorization": f"Bearer {api_key}"}
+        self._buffer = buffer
+        self.position = since
+        """Everything up to here was put into the buffer, or named missing."""
+        self.caught_up = asyncio.Event()
+        """Set once the gateway has said that nothing later was there."""
+        self._task: asyncio.Task[None] | None = None
+        self._pause = 0.0
+        self._started = False
+        """Whether this connection has said where it starts."""
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._buffer.put(State("connecting"))
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        """Close the socket; nothing of it is left."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._buffer.put(State("closed"))
+        self._buffer.end()
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                reason = await self._read_once()
+                self._buffer.put(State("reconnecting", reason))
+                await asyncio.sleep(self._pause * (0.5 + random.random() / 2))  # noqa: S311 - spreads returns
+        except Refused as error:
+            self._buffer.put(State("failed", error.message))
+            self._buffer.end(error)
+        except Exception as error:  # noqa: BLE001 - the reader hears of whatever it was
+            self._buffer.end(error)
+
+    async def _read_once(self) -> str:
+        """One connection, to its end; why it ended."""
+        query = {"stream": self._stream}
+        if self.position is not None:
+            query["since"] = str(self.position)
+        self._pause = min(max(self._pause * 2, 0.25), _LONGEST_PAUSE)
+        try:
+            async with connect(
+                f"{self._url}?{urlencode(query)}",
+                additional_headers=self._headers,
+                max_size=_LARGEST_FRAME,
+                ping_interval=None,
+                proxy=None,
+            ) as socket:
+                return await self._read(socket)
+        except InvalidStatus as refused:
+            status = refused.response.status_code
+            if status in _FOR_GOOD:
+                raise Refused(*_told(refused.response.body, status)) from refused
+            return f"the gateway answered {status}"
+        except (OSError, TimeoutError, WebSocketException) as error:
+            return type(error).__name__
+
+    async def _read(self, socket: ClientConnection) -> str:
+        opened = self._started = False
+        while True:
+            try:
+                async with asyncio.timeout(_SILENT):
+                    message = _decode(await socket.recv())
+            except TimeoutError:
+                return "the gateway fell silent"
+            if not opened:
+                opened, self._pause = True, 0.0
+                self._buffer.put(State("open"))
+            if message.end is not None:
+                return message.end.reason
+            self._take(message)
+
+    def _take(self, message: _Message) -> None:
+        if message.event and message.offset is not None:
+            self.position = Position(message.epoch, message.offset)
+            raw = bytes(message.event)
+            self._buffer.put(Event(event_type(raw), raw, self.position))
+        elif message.gap is not None:
+            gap = message.gap
+            last = None if gap.to is None else Position(gap.epoch, gap.to)
+            if gap.next is not None:
+                self.position = Position(gap.next.epoch, gap.next.offset - 1)
+            elif last is not None:
+                self.position = last
+            self._buffer.put(Gap(gap.reason, Position(gap.epoch, gap.first), last))
+        elif message.position is not None:
+            reached = Position(message.epoch, message.position)
+            if self.position == reached or self.position is None:
+                self.position = reached
+            if self.position == reached and self._started:
+                self.caught_up.set()
+            self._started = True
+
+
+def _told(body: bytes | bytearray | None, status: int) -> tuple[str, str]:
+    """What a refusal says, and what to do about it."""
+    with contextlib.suppress(Exception):
+        error: Any = msgspec.json.decode(body or b"")["error"]
+        return str(error["message"]), str(error["remedy"])
+    return f"the gateway answered {status}", "check its address and the API key"
+
+
+def _sockets(gateway: str) -> str:
+    base = gateway.rstrip("/")
+    return "ws" + base.removeprefix("http") if base.startswith("http") else base

@@ -1,0 +1,160 @@
+"""`open_stream`: a venue's private stream, or a gateway's, as an asynchronous iterator."""
+
+from collections.abc import AsyncIterator, Callable
+from types import TracebackType
+from typing import Self, TypeAlias
+
+from listenkey.base.errors import Refused
+from listenkey.client.buffer import Buffer, Overflow
+from listenkey.client.items import Event, Item
+from listenkey.client.native import NativeReader
+from listenkey.client.venue import Venue, VenueReader
+from listenkey.core.position import Position, parse_position
+from listenkey.dialect.model import Dialect, Host
+from listenkey.dialect.registry import load_dialects
+
+Credential: TypeAlias = str | Callable[[], str]
+"""A key or a secret, or something that gives it whenever it is needed."""
+BUFFER_BYTES = 64 << 20
+
+
+class Stream:
+    """An open stream. Iterate over it for events, gaps and states; `events()` gives the events alone."""
+
+    def __init__(self, reader: VenueReader | NativeReader, buffer: Buffer) -> None:
+        self._reader = reader
+        self._buffer = buffer
+
+    async def __aenter__(self) -> Self:
+        self._reader.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End the stream. Nothing of it is left running."""
+        await self._reader.stop()
+        self._buffer.forget()
+        self._buffer.end()
+
+    async def next_item(self) -> Item | None:
+        """The next item, when it is there; None at the end. Errors: `Refused` where the stream cannot go
+        on."""
+        return await self._buffer.get()
+
+    def waiting_item(self) -> Item | None:
+        """The next item if one is there already."""
+        return self._buffer.get_now()
+
+    def __aiter__(self) -> AsyncIterator[Item]:
+        return self._items()
+
+    async def _items(self) -> AsyncIterator[Item]:
+        while (item := await self.next_item()) is not None:
+            yield item
+
+    async def events(self) -> AsyncIterator[Event]:
+        """The events alone, for who minds neither gaps nor states."""
+        async for item in self:
+            if isinstance(item, Event):
+                yield item
+
+    @property
+    def position(self) -> Position | None:
+        """Up to where everything was read, or named missing; known of a gateway's stream only."""
+        return self._reader.position if isinstance(self._reader, NativeReader) else None
+
+    async def caught_up(self) -> None:
+        """Wait until a gateway has said that nothing later is there. Errors: `Refused` for a venue's
+        stream, of which nobody can know."""
+        if not isinstance(self._reader, NativeReader):
+            raise Refused("a venue's stream does not say how far it is", "read it from a gateway")
+        await self._reader.caught_up.wait()
+
+
+def open_stream(
+    stream: str,
+    *,
+    api_key: Credential,
+    api_secret: Credential = "",
+    base_url: str = "",
+    ws_url: str = "",
+    gateway: str = "",
+    since: str | Position | None = None,
+    overflow: Overflow = "gap",
+    buffer_bytes: int = BUFFER_BYTES,
+    close_key: bool = False,
+) -> Stream:
+    """A stream, to be entered with `async with`.
+
+    `stream`: its name, such as `binance-usdm`, `bingx-swap`, `binance-margin-isolated:BTCUSDT`.
+    `gateway`: address of a gateway; its native stream is read, with positions, from `since` where given.
+    Else the venue's own protocol is spoken, at the venue or at `base_url` (and `ws_url`, which follows from
+    it where it is left out). `close_key`: give the listen key back at the end; at a venue that silences every
+    program that shares it. `overflow`: what happens when events come faster than they are taken.
+    Errors: `Refused` for a stream that there is not, and for positions without a gateway.
+    """
+    buffer = Buffer(buffer_bytes, overflow)
+    if gateway:
+        key = api_key if isinstance(api_key, str) else api_key()
+        return Stream(NativeReader(gateway, stream, key, _position(since), buffer), buffer)
+    if since is not None:
+        raise Refused("a venue's stream cannot be resumed", "leave `since` out, or read from a gateway")
+    dialect = _dialect_of(stream)
+    base, _, symbol = stream.partition(":")
+    rest, sockets = _addresses(dialect, base, base_url.rstrip("/"), ws_url.rstrip("/"))
+    venue = Venue(
+        dialect, base, symbol, rest, sockets, _caller(api_key), _caller(api_secret), closes_key=close_key
+    )
+    return Stream(VenueReader(venue, buffer), buffer)
+
+
+def _position(since: str | Position | None) -> Position | None:
+    if since is None or isinstance(since, Position):
+        return since
+    position = parse_position(since)
+    if position is None:
+        raise Refused(f"{since} is no position", "give EPOCH:OFFSET as the gateway gave it")
+    return position
+
+
+def _dialect_of(stream: str) -> Dialect:
+    base, _, symbol = stream.partition(":")
+    dialects = load_dialects()
+    for dialect in dialects.values():
+        if any(each.name == base for each in dialect.streams):
+            if (dialect.key_space.scope == "symbol") != bool(symbol):
+                form = f"{base}:SYMBOL" if not symbol else base
+                raise Refused(f"there is no stream {stream}", f"name it {form}")
+            return dialect
+    names = sorted(each.name for dialect in dialects.values() for each in dialect.streams)
+    raise Refused(f"there is no stream {stream}", f"choose of {', '.join(names)}")
+
+
+def _addresses(dialect: Dialect, stream: str, rest: str, sockets: str) -> tuple[str, str]:
+    if rest:
+        return rest, sockets or "ws" + rest.removeprefix("http")
+    host = _host(dialect, stream)
+    if host is None:
+        raise Refused(f"the address of {dialect.venue} is not known", "give base_url")
+    return host.rest, sockets or host.sockets
+
+
+def _host(dialect: Dialect, stream: str) -> Host | None:
+    named = next((each for each in dialect.hosts if each.stream == stream), None)
+    return named or next((each for each in dialect.hosts if not each.stream), None)
+
+
+def _caller(credential: Credential) -> Callable[[], str]:
+    if isinstance(credential, str):
+        return lambda: credential
+    return credential
+
+
+__all__ = ["Credential", "Stream", "open_stream"]

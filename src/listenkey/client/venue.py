@@ -1,0 +1,287 @@
+"""A venue's stream, or the same protocol spoken by a gateway: `core.keeper` joined to real calls and sockets.
+
+One loop, one stream. Calls and sockets are tasks of their own; whatever they come back with goes to the
+keeper, and what the keeper wants done is done at once.
+"""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+import httpx
+import msgspec
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus, WebSocketException
+
+from listenkey.base.clock import MILLISECOND, SECOND, Micros, to_millis
+from listenkey.base.errors import Refused
+from listenkey.client.buffer import Buffer
+from listenkey.client.items import Event, Gap, State
+from listenkey.core.keeper import (
+    Action,
+    CloseKey,
+    Connect,
+    CreateKey,
+    Disconnect,
+    ExtendKey,
+    Fault,
+    Keeper,
+    Plan,
+    Probe,
+    Tell,
+)
+from listenkey.core.repeats import Repeats
+from listenkey.dialect.model import Dialect, OperationKind
+from listenkey.wire.client import (
+    CallResult,
+    FrameReader,
+    build_call,
+    read_result,
+    socket_path,
+    socket_target,
+    subscriptions,
+)
+
+_CALL_TIMEOUT = 10.0
+_OPEN_TIMEOUT = 10.0
+_LARGEST_FRAME = 16 << 20
+_NO_KEY = frozenset({400, 401, 403, 404, 410})
+"""Answers to a handshake that mean its key."""
+
+
+class Venue(msgspec.Struct, frozen=True):
+    """Where and as whom a stream is read."""
+
+    dialect: Dialect
+    stream: str
+    symbol: str
+    rest: str
+    """Address that the paths of calls are added to."""
+    sockets: str
+    """Address that the paths of sockets are added to."""
+    api_key: Callable[[], str]
+    api_secret: Callable[[], str]
+    rotate: bool = True
+    closes_key: bool = False
+
+
+class VenueReader:
+    """Holds one stream open and puts what comes into a buffer."""
+
+    def __init__(self, venue: Venue, buffer: Buffer) -> None:
+        self._venue = venue
+        self._buffer = buffer
+        dialect = venue.dialect
+        self._path = socket_path(dialect, venue.stream)
+        self._frames = FrameReader(dialect, venue.stream, self._path)
+        self._subscriptions = subscriptions(dialect, venue.stream, self._path)
+        base = venue.stream.partition(":")[0]
+        self._repeats = Repeats(tuple(each for each in dialect.events if base in each.streams))
+        self._keeper = Keeper(self._plan(), random.random)
+        self._http = httpx.AsyncClient(timeout=_CALL_TIMEOUT, follow_redirects=False)
+        self._sockets: dict[int, ClientConnection] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._whole_until: int | None = None
+        """Wall-clock milliseconds up to which nothing is missing, while no socket is open."""
+        self._over = asyncio.Event()
+        self._clock_offset: Micros = 0
+
+    def _plan(self) -> Plan:
+        heartbeat = self._venue.dialect.heartbeats[self._path.heartbeat]
+        quiet = max(30 * SECOND, 2 * heartbeat.period_ms * MILLISECOND) if heartbeat.send else 60 * SECOND
+        return Plan(
+            lifetime=self._venue.dialect.key_space.lifetime_s * SECOND,
+            longest_socket=(23 * 3600 * SECOND) if self._venue.rotate else 0,
+            silent=quiet,
+            closes_key=self._venue.closes_key,
+        )
+
+    # Life -------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._do(self._keeper.start(_now()))
+
+    async def stop(self) -> None:
+        """End calls and sockets; nothing of them is left."""
+        self._do(self._keeper.stop(_now()))
+        if self._timer is not None:
+            self._timer.cancel()
+        closing = [asyncio.create_task(socket.close()) for socket in self._sockets.values()]
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=2)
+        for task in (*self._tasks, *closing):
+            task.cancel()
+        await asyncio.gather(*self._tasks, *closing, return_exceptions=True)
+        await self._http.aclose()
+
+    # Doing ------------------------------------------------------------------------------------------
+
+    def _do(self, actions: Sequence[Action]) -> None:
+        for action in actions:
+            match action:
+                case CreateKey():
+                    self._spawn(self._call("create", ""))
+                case ExtendKey(key):
+                    self._spawn(self._call("extend", key))
+                case CloseKey(key):
+                    self._spawn(self._call("close", key))
+                case Connect(number, key):
+                    self._spawn(self._read(number, key))
+                case Probe(number):
+                    self._spawn(self._probe(number))
+                case Disconnect(number):
+                    self._spawn(self._drop(number))
+                case Tell(state, reason):
+                    self._tell(state, reason)
+        self._rest()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._buffer.end(error)
+
+    def _rest(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due = self._keeper.wake_at()
+        if due is not None:
+            delay = max(0, due - _now()) / SECOND
+            self._timer = asyncio.get_running_loop().call_later(delay, self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        self._do(self._keeper.wake(_now()))
+
+    def _tell(self, state: Any, reason: str) -> None:
+        if state == "open" and self._whole_until is not None:
+            self._buffer.put(Gap("disconnected", since_ms=self._whole_until, until_ms=_wall()))
+            self._whole_until = None
+        elif state == "reconnecting" and self._whole_until is None:
+            self._whole_until = _wall()
+        self._buffer.put(State(state, reason))
+        if state == "failed":
+            self._buffer.end(Refused(f"the stream cannot go on: {reason}", "see what the venue said"))
+        elif state == "closed":
+            self._buffer.end()
+
+    # Calls ------------------------------------------------------------------------------------------
+
+    async def _call(self, kind: OperationKind, listen_key: str) -> None:
+        result = await self._send(kind, listen_key)
+        if kind == "close":
+            return
+        now = _now()
+        if result.outcome != "done":
+            if result.outcome == "clock":
+                await self._set_clock()
+            until = now + max(0, result.retry_at - _wall_micros()) if result.retry_at else 0
+            fault = Fault(result.outcome, until, result.reason)
+            self._do(self._keeper.call_failed(kind, fault, now))
+        elif kind == "create":
+            self._do(self._keeper.created(result.listen_key, now))
+        else:
+            self._do(self._keeper.extended(now))
+
+    async def _send(self, kind: OperationKind, listen_key: str) -> CallResult:
+        venue, wall = self._venue, _wall_micros()
+        call = build_call(
+            venue.dialect,
+            kind,
+            api_key=venue.api_key(),
+            secret=venue.api_secret(),
+            listen_key=listen_key,
+            symbol=venue.symbol,
+            now=wall + self._clock_offset,
+        )
+        try:
+            response = await self._http.request(
+                call.method, venue.rest + call.path, headers=dict(call.headers)
+            )
+        except httpx.HTTPError as error:
+            return CallResult("transient", reason=type(error).__name__)
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return read_result(venue.dialect, kind, response.status_code, headers, response.content, wall)
+
+    async def _set_clock(self) -> None:
+        """Take the venue's time from the `Date` of any answer; a second's grain is enough for the windows."""
+        with contextlib.suppress(httpx.HTTPError, ValueError):
+            from email.utils import parsedate_to_datetime
+
+            response = await self._http.get(self._venue.rest + "/")
+            told = parsedate_to_datetime(response.headers["date"]).timestamp()
+            self._clock_offset = int(told * SECOND) - _wall_micros()
+
+    # Sockets ----------------------------------------------------------------------------------------
+
+    async def _read(self, number: int, listen_key: str) -> None:
+        url = self._venue.sockets + socket_target(self._path, listen_key)
+        fault: Fault | None = None
+        try:
+            async with connect(
+                url, ping_interval=None, open_timeout=_OPEN_TIMEOUT, max_size=_LARGEST_FRAME, proxy=None
+            ) as socket:
+                self._sockets[number] = socket
+                for text in self._subscriptions:
+                    await socket.send(text)
+                self._do(self._keeper.opened(number, _now()))
+                async for frame in socket:
+                    await self._take(number, socket, frame)
+        except InvalidStatus as refused:
+            status = refused.response.status_code
+            fault = Fault("key_gone" if status in _NO_KEY else "transient", reason=str(status))
+        except (OSError, TimeoutError, WebSocketException) as error:
+            fault = Fault("transient", reason=type(error).__name__)
+        finally:
+            self._sockets.pop(number, None)
+        self._do(self._keeper.lost(number, _now(), fault))
+
+    async def _take(self, number: int, socket: ClientConnection, frame: str | bytes) -> None:
+        now = _now()
+        self._keeper.heard(number, now)
+        incoming = self._frames.read(frame)
+        if incoming.kind == "event":
+            if not self._repeats.is_repeat(incoming.type, incoming.event):
+                self._buffer.put(Event(incoming.type, incoming.event))
+        elif incoming.kind == "heartbeat":
+            await socket.send(incoming.answer)
+        elif incoming.kind == "key_ended":
+            self._do(self._keeper.key_ended(number, now))
+        elif incoming.kind == "going_down":
+            self._do(self._keeper.going_down(number, now))
+
+    async def _probe(self, number: int) -> None:
+        socket = self._sockets.get(number)
+        if socket is None:
+            return
+        with contextlib.suppress(WebSocketException, asyncio.CancelledError):
+            await (await socket.ping())
+            self._keeper.heard(number, _now())
+            self._rest()
+
+    async def _drop(self, number: int) -> None:
+        socket = self._sockets.pop(number, None)
+        if socket is not None:
+            await socket.close()
+
+
+def _now() -> Micros:
+    return time.monotonic_ns() // 1000
+
+
+def _wall_micros() -> Micros:
+    return time.time_ns() // 1000
+
+
+def _wall() -> int:
+    return to_millis(_wall_micros())

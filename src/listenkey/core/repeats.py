@@ -1,0 +1,52 @@
+"""Repeats told from news, by what the venue itself tells events apart with."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from listenkey.dialect.model import Event
+
+_MOST: Final = 1024
+
+
+class Repeats:
+    """Remembers the natural ids of the last facts. State has none and is no repeat: the newest rules."""
+
+    def __init__(self, events: tuple[Event, ...], most: int = _MOST) -> None:
+        self._paths = {
+            event.type: tuple(tuple(path.split(".")) for path in event.natural_id)
+            for event in events
+            if event.natural_id and not any("[]" in path for path in event.natural_id)
+        }
+        self._seen: OrderedDict[tuple[object, ...], None] = OrderedDict()
+        self._most = most
+
+    def is_repeat(self, kind: str, payload: bytes) -> bool:
+        """Whether this event was seen before; if not, it is from now on."""
+        paths = self._paths.get(kind)
+        if paths is None:
+            return False
+        try:
+            event = msgspec.json.decode(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return False
+        identity = (kind, *(_at(event, path) for path in paths))
+        if None in identity:
+            return False
+        if identity in self._seen:
+            self._seen.move_to_end(identity)
+            return True
+        self._seen[identity] = None
+        if len(self._seen) > self._most:
+            self._seen.popitem(last=False)
+        return False
+
+
+def _at(event: object, path: tuple[str, ...]) -> object:
+    for name in path:
+        if not isinstance(event, Mapping):
+            return None
+        event = event.get(name)
+    return event if isinstance(event, str | int | float) else None

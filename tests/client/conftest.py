@@ -1,0 +1,18 @@
+from pathlib import Path
+
+import pytest
+
+from tests.edge.gate import Gate
+
+
+@pytest.fixture
+async def gate(tmp_path: Path):
+    """A gateway with real listeners, on the test's own loop."""
+    async with Gate(tmp_path / "data") as gate:
+        yield gate
+
+
+@pytest.fixture
+def make_gate(tmp_path: Path):
+    """Makes a gateway with settings of one's own, to be entered."""
+    return lambda **settings: Gate(tmp_path / "data", **settings)
