@@ -44,7 +44,7 @@ def before_call(context, case, kwargs):
     if isinstance(case.body, dict):
         case.body = {name: value for name, value in case.body.items() if name not in {*SIGNING, "listenKey"}}
     query = {name: value for name, value in (case.query or {}).items() if name not in SIGNING}
-    if "symbol" in query:
+    if "symbol" in query or query.get("isIsolated"):
         query["symbol"] = SYMBOL
     if "listenKey" in query and query["listenKey"] not in ISSUED:
         query["listenKey"] = _new_key(case)
@@ -114,6 +114,9 @@ def _passed_over(case, query, response):
     if {where for where, part in parts.items() if part.mode.is_negative} == {ParameterLocation.BODY}:
         # What the query names counts first, and a body that is no form is passed over.
         return True
+    if "isIsolated" in query:
+        # A flag that is neither true nor false is none.
+        return str(query["isIsolated"]) not in {"true", "false"}
     if response.status_code == 204:
         # Where a call without a listen key is no fault, an empty one is none too.
         return not query.get("listenKey")

@@ -30,7 +30,7 @@ def _form(product):
     calls = tuple(
         (call.kind, call.signature, *(each.name for each in call.parameters)) for call in product.calls
     )
-    return calls, product.dialect.key_space.issue
+    return calls, product.dialect.key_space.issue, len(product.dialect.token_calls)
 
 
 ONE_OF_EACH_FORM = sorted({_form(product): name for name, product in reversed(PRODUCTS.items())}.values())

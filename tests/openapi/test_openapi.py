@@ -50,6 +50,8 @@ def test_every_call_is_there(product, document):
         operation = document["paths"][call.path][call.method.lower()]
         assert operation["operationId"] == f"{call.kind}ListenKey"
         assert operation["security"] == [{"apiKey": []}]
+    for call in product.dialect.token_calls:
+        assert document["paths"][call.path][call.method.lower()]["operationId"] == "createListenToken"
     for call in product.dialect.public_calls:
         assert document["paths"][call.path][call.method.lower()]["security"] == []
     names = [operation["operationId"] for operation in _operations(document)]

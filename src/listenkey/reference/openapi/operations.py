@@ -2,9 +2,11 @@
 
 from typing import Final
 
+from listenkey.dialect.api import TokenCall
 from listenkey.dialect.model import FailureKind, Limit, PublicCall
 from listenkey.reference.describe import Answer, Call, Parameter, Product
-from listenkey.reference.openapi.responses import Body, answer_body, failure_bodies, responses
+from listenkey.reference.openapi.responses import Body, answer_body, failure_bodies, responses, signing_bodies
+from listenkey.reference.openapi.tokens import token_call, token_parameters
 from listenkey.reference.shapes import Json
 
 CALLS: Final = "listen key"
@@ -23,6 +25,8 @@ def paths(product: Product) -> dict[str, Json]:
     found: dict[str, Json] = {}
     for call in product.calls:
         found.setdefault(call.path, {})[call.method.lower()] = _operation(product, call)
+    for row in product.dialect.token_calls:
+        found.setdefault(row.path, {})[row.method.lower()] = _token(product, row)
     for public in product.dialect.public_calls:
         found.setdefault(public.path, {})[public.method.lower()] = _public(product, public)
     return found
@@ -110,6 +114,7 @@ def _responses(product: Product, call: Call) -> dict[str, Json]:
     bodies = [
         *(answer_body(product, answer, name) for answer, name in zip(call.answers, names, strict=False)),
         *failure_bodies(product, call),
+        *signing_bodies(product, call),
     ]
     if call.era is not None and call.era.status:
         bodies.append(_removed(product, call))
@@ -138,6 +143,24 @@ def _links(product: Product) -> dict[str, Json]:
         for each in product.calls
         for parameter in each.parameters
         if parameter.sample == product.sample_key
+    }
+
+
+def _token(product: Product, row: TokenCall) -> Json:
+    call = token_call(product, row)
+    answers = [answer_body(product, each, "done") for each in call.answers]
+    bodies = [*answers, *failure_bodies(product, call), *signing_bodies(product, call)]
+    return {
+        "operationId": "createListenToken",
+        "tags": [CALLS],
+        "summary": call.title,
+        "description": "The token subscribes to the account's events on a WebSocket API.",
+        "security": [{"apiKey": []}],
+        "parameters": token_parameters(row),
+        "responses": responses(bodies, call.limits),
+        "x-permission": call.permission,
+        "x-weight": call.weight,
+        "x-limits": [_limit(each) for each in call.limits],
     }
 
 

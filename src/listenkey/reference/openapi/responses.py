@@ -4,9 +4,11 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from listenkey.dialect.model import FailureKind, Limit
 from listenkey.reference.describe import SAMPLE_SYMBOL, Answer, Call, FailureRow, Product
+from listenkey.reference.openapi.tokens import token_call
 from listenkey.reference.shapes import Json, example, shape
 
 NOT_OF_A_CALL: Final = frozenset[FailureKind](("method_unknown",))
@@ -39,7 +41,13 @@ def error_schemas(product: Product) -> dict[str, Json]:
 
 
 def _by_body(product: Product) -> dict[str, list[FailureRow]]:
-    rows = {row.kind: row for call in product.calls for row in call.failures if row.kind not in NOT_OF_A_CALL}
+    tokens = [token_call(product, row) for row in product.dialect.token_calls]
+    found = (*product.calls, *tokens)
+    rows = {
+        row.kind: row
+        for row in (*(row for call in found for row in call.failures), *product.when_signed)
+        if row.kind not in NOT_OF_A_CALL
+    }
     alike: dict[str, list[FailureRow]] = {}
     for row in rows.values():
         alike.setdefault(row.body, []).append(row)
@@ -71,6 +79,15 @@ def failure_bodies(product: Product, call: Call) -> list[Body]:
         for row in call.failures
         if row.kind not in NOT_OF_A_CALL
     ]
+
+
+def signing_bodies(product: Product, call: Call) -> list[Body]:
+    """What a call may fail with besides, where the gateway is told to demand signatures."""
+    rows = tuple(
+        replace(row, meaning=f"{row.meaning} Only where the gateway demands signatures.")
+        for row in product.when_signed
+    )
+    return failure_bodies(product, replace(call, failures=rows))
 
 
 def _failure_body(product: Product, call: Call, row: FailureRow, schema: Json) -> Body:
