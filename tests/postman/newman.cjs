@@ -1,14 +1,14 @@
 // Runs collections one after the other, as their user would, and prints what each did.
 //
-//   node newman.cjs NODE_MODULES '[{"file": ..., "variables": {...}}, ...]'
+//   node newman.cjs NODE_MODULES '[{"file": ..., "variables": {...}, "times": 1}, ...]'
 const [, , modules, orders] = process.argv;
 const newman = require(require.resolve("newman", { paths: [modules] }));
 const { Collection } = require(require.resolve("postman-collection", { paths: [modules] }));
 
-function run({ file, variables }) {
+function run({ file, variables, times }) {
     const envVar = Object.entries(variables).map(([key, value]) => ({ key, value }));
     return new Promise((resolve, reject) => {
-        newman.run({ collection: file, envVar }, (error, summary) => (error ? reject(error) : resolve(summary)));
+        newman.run({ collection: file, envVar, iterationCount: times }, (error, summary) => (error ? reject(error) : resolve(summary)));
     });
 }
 

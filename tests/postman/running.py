@@ -26,9 +26,11 @@ class Run(msgspec.Struct):
     """The collection as Postman's own library reads and writes it again."""
 
 
-def newman(orders: Iterable[tuple[Path, Mapping[str, str]]]) -> list[Run]:
-    """Run collection files, each with variables of its own."""
-    asked = json.dumps([{"file": str(file), "variables": variables} for file, variables in orders])
+def newman(orders: Iterable[tuple[Path, Mapping[str, str]]], times: int = 1) -> list[Run]:
+    """Run collection files, each with variables of its own, so many times in a row."""
+    asked = json.dumps(
+        [{"file": str(file), "variables": variables, "times": times} for file, variables in orders]
+    )
     # The caller's own proxies have no say between newman and loopback.
     env = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
     command = ["node", Path(__file__).with_name("newman.cjs"), MODULES, asked]

@@ -14,6 +14,7 @@ MARGIN = "https://api.binance.com/sapi/v1/userDataStream"
 ISOLATED = f"{MARGIN}/isolated"
 USDM = "https://fapi.binance.com/fapi/v1/listenKey"
 BINGX = "https://open-api.bingx.com/openApi/user/auth/userDataStream"
+TOKEN = "https://api.binance.com/sapi/v1/userListenToken"
 GATEWAY = "http://127.0.0.1:8080"
 MBX = "-H 'X-MBX-APIKEY: abc'"
 BX = "-H 'X-BX-APIKEY: abc'"
@@ -110,6 +111,9 @@ def test_an_unrouted_futures_socket_carries_nothing_since():
         (f"curl -X POST {MBX} {MARGIN}/isolated", ["symbol_missing"]),
         (f"curl -X POST {MBX} '{MARGIN}/isolated?symbol='", ["symbol_empty"]),
         (f"curl -X POST {MBX} '{MARGIN}/isolated?symbol=BTC-USDT'", ["symbol_malformed"]),
+        (f"curl -X POST {MBX} '{TOKEN}?isIsolated=true'", ["symbol_missing"]),
+        (f"curl -X POST {MBX} '{TOKEN}?isIsolated=TRUE&symbol=BTC-USDT'", ["symbol_malformed"]),
+        (f"curl -X POST {TOKEN}", ["api_key_missing"]),
         # method, host, transport, body
         (f"curl {MBX} {USDM}", ["method_wrong"]),
         (f"curl -X POST {MBX} https://api.binance.com/fapi/v1/listenKey", ["host_wrong"]),
@@ -159,6 +163,8 @@ def test_what_keeps_it_from_working(text, wrong):
         ("wss://stream.binance.com:9443/ws/btcusdt@trade", ["listen_key_missing"]),
         (f"wss://open-api-ws.bingx.com/market?listenKey={KEY}", ["subscription_needed"]),
         (f"curl -X POST {MBX} -d @file {USDM}", ["remark"]),
+        (f"curl -X POST {MBX} {TOKEN}", []),
+        (f"curl -X POST {MBX} '{TOKEN}?symbol=BTCUSDT'", ["parameter_unknown"]),
     ],
 )  # fmt: skip
 def test_what_is_good_to_know(text, said):
@@ -194,6 +200,7 @@ def test_another_call_is_unknown_and_has_nothing_near():
 def test_other_known_things_are_told_apart():
     """Public calls, listen tokens and WebSocket APIs are known for what they are."""
     assert line("curl https://api.binance.com/api/v3/time").is_ == "public_call"
+    assert line(f"curl -X POST {MBX} {TOKEN}").is_ == "token_call"
     assert line("wss://ws-api.binance.com:443/ws-api/v3").is_ == "websocket_api"
 
 
@@ -206,6 +213,6 @@ def test_our_own_collections_are_explained_right(name):
     ):
         assert name in {each.dialect for each in explained.matches}
         verb = row["name"].partition(" ")[0].lower()
-        assert {each.kind for each in explained.matches} == {verb}
+        assert {each.kind for each in explained.matches} == {"" if "token" in row["name"] else verb}
         if row["name"].endswith(" a listen key") and "without" not in row["name"]:
             assert kinds(explained, "error") == []

@@ -61,6 +61,13 @@ def test_postmans_own_library_reads_all_of_it(name, runs):
     assert lost(collection(PRODUCTS[name]), runs[name].read) == []
 
 
+def test_a_collection_may_be_run_again_at_once(gateway, variables, files):
+    """A venue that takes two calls a second is asked no faster."""
+    (run,) = newman([(files["bingx"], {**variables, "baseUrl": f"{gateway.venue}/bingx"})], times=2)
+    assert run.failures == []
+    assert len(run.items) == 2 * len(collection(PRODUCTS["bingx"])["item"][0]["item"])
+
+
 # What Postman shows and its library makes anew from the rest.
 SHOWN = {"raw", "_postman_previewlanguage"}
 

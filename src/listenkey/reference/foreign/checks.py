@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
+from listenkey.dialect.api import TokenCall
 from listenkey.dialect.model import Auth, Dialect, Operation
 from listenkey.reference.foreign.finding import Finding, FindingKind, error, note, warning
 from listenkey.reference.foreign.masking import HIDDEN, shown_name
@@ -14,6 +15,7 @@ _CREDENTIAL: Final = re.compile(
     r"(api[_-]?|secret[_-]?|access[_-]?)+key|(api[_-]?)?secret|password|passphrase", re.IGNORECASE
 )
 _STAND_IN: Final = re.compile(r".*(example|your|listen|here|xxx|<|>|\*\*|\.\.\.|…)", re.IGNORECASE)
+_PAIR: Final = "Name the trading pair, such as BTCUSDT."
 _WHOLE_KEY: Final = 40
 """From so many characters on, a key that has a word in it has it by chance."""
 _DIGITS: Final = re.compile(r"[0-9]{1,19}")
@@ -39,6 +41,22 @@ def check_operation(request: Foreign, dialect: Dialect, operation: Operation) ->
     yield from _body(request)
     if operation.alias:
         yield note("path_deprecated", "This is an older spelling of the call.", "Use the newer path.")
+
+
+def check_token(request: Foreign, dialect: Dialect, call: TokenCall) -> Iterator[Finding]:
+    """Everything about the call that makes a listen token."""
+    given = {each.name: each.value for each in reversed(request.parameters)}
+    yield from check_api_key(request, dialect.auth)
+    isolated = given.get(call.isolated_parameter, "").lower() == "true" if call.isolated_parameter else False
+    symbol = given.get(call.symbol_parameter, "")
+    if isolated and not symbol:
+        yield error("symbol_missing", f"`{call.symbol_parameter}` is not sent.", _PAIR)
+    elif isolated and not places(symbol) and not re.fullmatch(call.symbol_pattern, symbol.upper(), re.ASCII):
+        yield error("symbol_malformed", f"`{call.symbol_parameter}` is no trading pair.", _PAIR)
+    elif symbol and not isolated:
+        what = f"`{call.symbol_parameter}` counts only with `{call.isolated_parameter}=true`."
+        yield warning("parameter_unknown", what, "Send both, or neither.")
+    yield from _body(request)
 
 
 def check_api_key(request: Foreign, auth: Auth) -> Iterator[Finding]:
@@ -141,15 +159,15 @@ def _symbol(dialect: Dialect, operation: Operation, given: dict[str, Pair]) -> I
     name = operation.scope_parameter
     if not name:
         return
-    sent, say = given.get(name), "Name the trading pair, such as BTCUSDT."
+    sent = given.get(name)
     if sent is None:
-        yield error("symbol_missing", f"`{name}` is not sent.", say)
+        yield error("symbol_missing", f"`{name}` is not sent.", _PAIR)
     elif not sent.value:
-        yield error("symbol_empty", f"`{name}` is empty.", say)
+        yield error("symbol_empty", f"`{name}` is empty.", _PAIR)
     elif not places(sent.value) and not re.fullmatch(
         dialect.key_space.symbol_pattern, sent.value.upper(), re.ASCII
     ):
-        yield error("symbol_malformed", f"`{name}` is no trading pair.", say)
+        yield error("symbol_malformed", f"`{name}` is no trading pair.", _PAIR)
 
 
 def _signature(request: Foreign, auth: Auth, given: dict[str, Pair]) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ import msgspec
 from listenkey.dialect.api import TokenCall, WebSocketApi
 from listenkey.dialect.era import call_removed_by, path_removed_by
 from listenkey.dialect.model import Dialect, Era, Operation, PublicCall, SocketPath
-from listenkey.reference.foreign.checks import check_operation, check_secrets
+from listenkey.reference.foreign.checks import check_operation, check_secrets, check_token
 from listenkey.reference.foreign.finding import Finding, error, note, warning
 from listenkey.reference.foreign.masking import shown, shown_method, shown_title
 from listenkey.reference.foreign.places import Found, Place, find
@@ -187,6 +187,8 @@ def _findings(request: Foreign, found: Found, place: Place) -> Iterator[Finding]
         )
     elif isinstance(place.thing, Operation):
         yield from check_operation(request, place.dialect, place.thing)
+    elif isinstance(place.thing, TokenCall):
+        yield from check_token(request, place.dialect, place.thing)
     elif isinstance(place.thing, SocketPath):
         yield from check_socket(request, place.dialect, place.thing, place.names)
     yield from check_secrets(request)
@@ -256,7 +258,7 @@ def _todo(found: Found, matches: tuple[Match, ...], *, wrong: bool) -> Iterator[
 
 def _at_gateway(place: Place, *, alone: bool) -> str:
     match place.thing:
-        case Operation():
+        case Operation() | TokenCall():
             return f"http://{GATEWAY}/{place.dialect.name}{place.thing.path}"
         case SocketPath() if place.thing.stream:
             # Where several share a path, the key decides at the root of a gateway too.

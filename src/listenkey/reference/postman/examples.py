@@ -21,6 +21,7 @@ def answer_example(product: Product, request: dict[str, Any], answer: Answer) ->
     """What an answer that is no failure looks like."""
     values = {
         "listen_key": product.sample_key,
+        "token": product.sample_key,
         "now_ms": _NOW,
         "expires_at_ms": _NOW + product.lifetime_s * 1000,
     }

@@ -6,9 +6,9 @@ from typing import Any
 from listenkey.dialect.model import FailureKind
 from listenkey.reference.describe import Answer, Call, FailureRow, Parameter, Product
 from listenkey.reference.postman.examples import answer_example, failure_examples
-from listenkey.reference.postman.scripts import KEY, done, event, forget, refused
-
-Query = list[dict[str, Any]]
+from listenkey.reference.postman.parts import Query, make_item, make_request
+from listenkey.reference.postman.scripts import KEY, done, forget, refused
+from listenkey.reference.postman.tokens import token_item
 
 
 def items(product: Product) -> list[dict[str, Any]]:
@@ -24,6 +24,7 @@ def items(product: Product) -> list[dict[str, Any]]:
         *_failing(product, create, "api_key_missing", "Create without an API key", header=False),
         *_without_symbol(product, create),
         *_forged(product, create),
+        *(token_item(product, each) for each in product.dialect.token_calls),
     ]
 
 
@@ -34,7 +35,7 @@ def _life(product: Product, call: Call, tests: list[str]) -> Iterator[dict[str, 
         answer_example(product, request, call.answers[0]),
         *failure_examples(product, call, request),
     ]
-    yield _item(call.title, request, tests, examples, _call_words(call))
+    yield make_item(call.title, request, tests, examples, _call_words(call))
 
 
 def _gone(product: Product, extend: Call) -> Iterator[dict[str, Any]]:
@@ -56,7 +57,9 @@ def _without_key(product: Product, close: Call) -> Iterator[dict[str, Any]]:
     if nothing is not None:
         request = _request(close, query)
         tests = done(nothing, product.dialect.key_space, keeps=False)
-        yield _item(title, request, tests, [answer_example(product, request, nothing)], _sentence(nothing))
+        yield make_item(
+            title, request, tests, [answer_example(product, request, nothing)], _sentence(nothing)
+        )
         return
     yield from _failing(product, close, "listen_key_missing", title, query=query)
 
@@ -96,29 +99,15 @@ def _failed(
     product: Product, call: Call, title: str, failure: FailureRow, request: dict[str, Any], tests: list[str]
 ) -> dict[str, Any]:
     examples = failure_examples(product, call, request, (failure.kind,))
-    return _item(title, request, tests, examples, f"{failure.meaning} {failure.remedy}")
+    return make_item(title, request, tests, examples, f"{failure.meaning} {failure.remedy}")
 
 
 def _row(call: Call, kind: FailureKind) -> FailureRow | None:
     return next((each for each in call.failures if each.kind == kind), None)
 
 
-def _item(
-    title: str, request: dict[str, Any], tests: list[str], examples: Sequence[dict[str, Any]], words: str
-) -> dict[str, Any]:
-    described = {**request, "description": words}
-    return {"name": title, "event": [event("test", tests)], "request": described, "response": [*examples]}
-
-
 def _request(call: Call, query: Query, *, header: bool = True) -> dict[str, Any]:
-    sent = "&".join(f"{row['key']}={row['value']}" for row in query if not row.get("disabled"))
-    url = {
-        "raw": f"{{{{baseUrl}}}}{call.path}" + (f"?{sent}" if sent else ""),
-        "host": ["{{baseUrl}}"],
-        "path": call.path.strip("/").split("/"),
-    }
-    headers = [{"key": call.header, "value": "{{apiKey}}"}] if header else []
-    return {"method": call.method, "header": headers, "url": {**url, "query": query} if query else url}
+    return make_request(call.method, call.path, call.header if header else "", query)
 
 
 def _query(call: Call, *, without: Sequence[str] = ()) -> Query:

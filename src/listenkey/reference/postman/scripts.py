@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any, Final
 
-from listenkey.dialect.model import Auth, KeySpace
+from listenkey.dialect.model import Auth, Dialect, KeySpace
 from listenkey.dialect.template import fill_json
 from listenkey.reference.describe import Answer, FailureRow
 
 KEY: Final = "listenKey"
 _HEXADECIMAL: Final = "toString(crypto.enc.Hex)"
+_SHORT_MS: Final = 2000
+"""Windows that one run of a folder may overrun."""
 _MARK: Final = "the listen key"
 
 
@@ -33,6 +35,14 @@ def signing(auth: Auth) -> list[str]:
         'const secret = pm.variables.get("apiSecret");',
         f'pm.variables.set("{names["signature"]}", crypto.HmacSHA256(payload, secret).{_HEXADECIMAL});',
     ]
+
+
+def pause(dialect: Dialect) -> list[str]:
+    """Waits before each request as long as the tightest limit by the second asks for; nothing where all are
+    wider than a person, or a run of a folder, gets through."""
+    paces = [each.window_ms // each.limit for each in dialect.limits.buckets if each.window_ms <= _SHORT_MS]
+    longest = max(paces, default=0)
+    return [f"setTimeout(() => {{}}, {longest}); // the venue's limit by the second"] if longest else []
 
 
 def done(answer: Answer, space: KeySpace, *, keeps: bool) -> list[str]:
@@ -100,7 +110,7 @@ def _shape(members: dict[str, object], space: KeySpace, *, keeps: bool) -> list[
 
 
 def _marks() -> dict[str, object]:
-    return {"listen_key": _MARK, "expires_at_ms": 0, "now_ms": 0}
+    return {"listen_key": _MARK, "token": "a token", "expires_at_ms": 0, "now_ms": 0}
 
 
 def _empty() -> list[str]:
