@@ -3,7 +3,7 @@
 import pytest
 
 from listenkey.edge.venue_socket import VenueSocket
-from tests.edge.gate import frame
+from tests.edge.gate import SPOT, frame
 
 EVENT = {"e": "ORDER_TRADE_UPDATE"}
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
@@ -144,3 +144,37 @@ class TestAnswers:
         for _ in range(gate.listeners._bounds.frames_per_second + 1):
             socket.data_received(frame(PONG))
         assert (await raw.frame())[0] == CLOSE
+
+
+class TestCounting:
+    """Spot counts five messages a second, and Pings and Pongs are among them."""
+
+    @pytest.mark.parametrize("opcode", [PING, PONG])
+    async def test_pings_and_pongs_are_messages(self, gate, opcode):
+        """A sixth within the second ends the socket; five a second may go on."""
+        raw, _ = await opened_spot(gate)
+        for _ in range(3):
+            await raw.send(frame(opcode, b"x") * 5)
+            gate.advance(1)
+        await raw.send(frame(opcode, b"x") * 6)
+        assert await raw.close_code() == 1008
+
+    async def test_answers_are_none(self, gate):
+        """What the gateway asks for itself is nobody's message."""
+        raw, _ = await opened_spot(gate)
+        await raw.send(frame(PING, b"x") * 4)
+        for _ in range(4):
+            assert (await raw.frame())[0] == PONG
+        await gate.publish(EVENT, stream="binance-spot")
+        assert (await raw.frame())[0] == TEXT
+        gate.advance(0.05)
+        await raw.send(frame(PONG, (await raw.frame())[1]))
+        await settled(raw)
+        assert await confirmed(gate) == 1
+
+
+async def opened_spot(gate):
+    """A bare socket of spot."""
+    raw = await gate.raw_socket(f"/ws/{await gate.listen_key(await gate.api_key(), SPOT)}")
+    (socket,) = gate.gateway.connections._open.values()
+    return raw, socket

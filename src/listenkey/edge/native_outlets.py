@@ -24,7 +24,8 @@ _CLOSES: Final = {
     "too_many_requests": (1008, "too many frames"),
 }
 _ENDS: Final[dict[str, native.EndReason]] = {
-    "expired": "expired", "closed": "closed", "operator": "closed", "revoked": "revoked", "slow": "slow", "shutdown": "shutdown",
+    "expired": "expired", "closed": "closed", "operator": "closed", "revoked": "revoked", "slow": "slow",
+    "shutdown": "shutdown",
 }  # fmt: skip
 _FULL: Final = 65_536
 

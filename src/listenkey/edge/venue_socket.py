@@ -102,7 +102,7 @@ class VenueSockets:
 class VenueSocket(WebSocket):
     """One venue socket."""
 
-    __slots__ = ("_asking", "_left", "_places", "_receipts", "_session", "_sockets")
+    __slots__ = ("_asked", "_asking", "_left", "_places", "_receipts", "_session", "_sockets")
 
     def __init__(
         self, sockets: VenueSockets, session: Session, transport: asyncio.Transport, address: str
@@ -112,6 +112,8 @@ class VenueSocket(WebSocket):
         self._session = session
         self._places = sockets.places_for(session)
         """Where this socket took a place when it was let in."""
+        self._asked = 0
+        """Pings of ours that may still be answered."""
         self._receipts: SocketReceipts | None = None
         self._asking = False
         """Whether this socket is to be woken to ask for a receipt."""
@@ -169,9 +171,19 @@ class VenueSocket(WebSocket):
     def _resolve(self, name: str) -> LiveKey | None:
         return self._sockets.resolve(self.address, name)
 
+    def ping_received(self, now: Micros) -> None:
+        """Counts as a message."""
+        self._do(self._session.count_message(now))
+
     def pong_received(self, payload: bytes, now: Micros) -> None:
-        """Any Pong is a sign of life, whatever it carries; the right one is a receipt as well."""
+        """Any Pong is a sign of life, whatever it carries; the right one is a receipt as well. One that was
+        not asked for counts as a message."""
         self._session.alive()
+        if self._asked:
+            self._asked -= 1
+        elif too_fast := self._session.count_message(now):
+            self._do(too_fast)
+            return
         if self._receipts is not None:
             self._receipts.ponged(payload, now)
             self._asking = False
@@ -207,7 +219,11 @@ class VenueSocket(WebSocket):
         assert self._receipts is not None
         due = self._receipts.due_at(self.subscriptions)
         if due is not None and due <= now:
-            self.push(frames.ws_frame(self._receipts.ask(self.subscriptions, now), _PING))
+            self._ping(self._receipts.ask(self.subscriptions, now))
+
+    def _ping(self, payload: bytes) -> None:
+        self._asked += 1
+        self.push(frames.ws_frame(payload, _PING))
 
     def subscription_ended(self, subscription: "Subscription", reason: "EndReason") -> None:
         """A key is over: the dialect's notices, then silence."""
@@ -328,7 +344,7 @@ class VenueSocket(WebSocket):
         heartbeat = beat.heartbeat
         now = self._sockets.gateway.clock.now()
         if heartbeat.kind == "protocol_ping":
-            self.push(frames.ws_frame(b"%d" % to_millis(now), _PING))
+            self._ping(b"%d" % to_millis(now))
         else:
             beat_id = os.urandom(16).hex()
             if self._receipts is not None and heartbeat.kind == "json":

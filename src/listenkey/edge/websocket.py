@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol, TypeVarTuple
 
 import structlog
-from websockets.frames import BINARY, CONT, PONG, TEXT, CloseCode, Frame
+from websockets.frames import BINARY, CONT, PING, PONG, TEXT, CloseCode, Frame
 from websockets.protocol import OPEN, SERVER
 from websockets.protocol import Protocol as Parser
 
@@ -130,6 +130,9 @@ class WebSocket(asyncio.Protocol):
     def pong_received(self, payload: bytes, now: Micros) -> None:
         """A Pong, asked for or not."""
         raise NotImplementedError
+
+    def ping_received(self, now: Micros) -> None:
+        """A Ping, which is answered by itself."""
 
     def woken(self, now: Micros) -> None:
         """The time has come that was asked for."""
@@ -253,6 +256,8 @@ class WebSocket(asyncio.Protocol):
                 self._take(message, now)
         elif frame.opcode is PONG:
             self.pong_received(bytes(frame.data), now)
+        elif frame.opcode is PING:
+            self.ping_received(now)
 
     def _take(self, message: bytes | bytearray | memoryview, now: Micros) -> None:
         try:
