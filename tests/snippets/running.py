@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -106,27 +107,40 @@ def environment(toolchain: Toolchain) -> dict[str, str]:
 
 
 def build(language: str, of: Iterable[tuple[Product, Program]], folder: Path) -> list[Built]:
-    """Write and build programs of a language, two at a time."""
+    """Write and build programs of a language, each in a folder of its own."""
     toolchain = TOOLCHAINS[language]
+    built = [
+        Built(program, product, write(toolchain, folder / program.file.replace(".", "-"), program), toolchain)
+        for product, program in of
+    ]
+    make(toolchain, [each.file for each in built])
+    return built
 
-    def one(what: tuple[Product, Program]) -> Built:
-        product, program = what
-        here = folder / program.file.replace(".", "-")
-        here.mkdir()
-        if toolchain.modules is not None:
-            (here / "node_modules").symlink_to(toolchain.modules)
-        file = here / program.file
-        file.write_text(program.text, encoding="utf-8")
-        if toolchain.build:
-            done = subprocess.run(
-                toolchain.command(toolchain.build, file),
-                env=environment(toolchain), cwd=here, capture_output=True, text=True, check=False,
-            )  # fmt: skip
-            assert done.returncode == 0, f"{program.file} does not build: {done.stdout}{done.stderr}"
-        return Built(program, product, file, toolchain)
 
-    with ThreadPoolExecutor(AT_ONCE) as workers:
-        return list(workers.map(one, of))
+def write(toolchain: Toolchain, here: Path, program: Program) -> Path:
+    """One program in a folder of its own."""
+    here.mkdir()
+    if toolchain.modules is not None:
+        (here / "node_modules").symlink_to(toolchain.modules)
+    file = here / program.file
+    file.write_text(program.text, encoding="utf-8")
+    return file
+
+
+def make(toolchain: Toolchain, files: list[Path]) -> None:
+    """Build them: all at once where the compiler can, else two at a time."""
+    if toolchain.together:
+        _compile([*shlex.split(toolchain.together), *map(str, files)], toolchain)
+    elif toolchain.build:
+        with ThreadPoolExecutor(AT_ONCE) as workers:
+            list(
+                workers.map(lambda file: _compile(toolchain.command(toolchain.build, file), toolchain), files)
+            )
+
+
+def _compile(command: list[str], toolchain: Toolchain) -> None:
+    done = subprocess.run(command, env=environment(toolchain), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"does not build: {command}: {done.stdout}{done.stderr}"
 
 
 def rests(language: str) -> list[tuple[Product, Program]]:

@@ -18,7 +18,7 @@ import pytest
 
 from listenkey.reference.describe import StreamPage
 from tests.snippets import quick_beats
-from tests.snippets.running import PATIENCE, Built, Running, build, lives
+from tests.snippets.running import AT_ONCE, PATIENCE, Built, Running, build, lives
 from tests.snippets.toolchains import LONG, TOOLCHAINS, present
 from tests.support.gateway import Gateway
 
@@ -71,6 +71,11 @@ class Life:
         assert "offset" in answer, answer
         self._wanted.append(topic.wrap.replace("$event", event) if topic and topic.wrap else event)
 
+    def subscribed(self) -> None:
+        """Wait until its socket carries its stream."""
+        mine = (self.account, self.stream.name)
+        self.done("subscribed", lambda: _subscribed(self.gateway)[mine] > 0)
+
     def done(self, what: str, holds: Callable[[], bool]) -> None:
         """Wait until something holds, as long as the program runs."""
         deadline = time.monotonic() + PATIENCE
@@ -93,24 +98,27 @@ def test_whole_lives(gateway: Gateway, tmp_path: Path, language: str) -> None:
     """A copied program creates, receives, answers, extends and closes; Ctrl-C and an early end are clean."""
     present(language)
     built = build(language, lives(language), tmp_path)
+    started: list[Life] = []
     with contextlib.ExitStack() as last:
 
         def live(each: Built, how: str, events: int = 0, seconds: int = 1) -> Life:
             life = Life(gateway, each, f"{language}-{each.program.of[5:]}-{how}", events, seconds)
             last.callback(life.running.kill)
+            started.append(life)
+            if len(started) >= AT_ONCE:  # more at once would only wait for each other
+                started[-AT_ONCE].subscribed()
             return life
 
         rounds = [live(each, "whole", EVENTS) for each in built]
-        stopped = [live(each, "stopped") for each in _apart(built)]
+        stopped = [live(each, "stopped") for each in _apart(built) if each.toolchain.interruptible]
         over = [live(each, "over", seconds=60) for each in _apart(built)]
         _play(gateway, rounds, stopped, over)
 
 
 def _play(gateway: Gateway, rounds: list[Life], stopped: list[Life], over: list[Life]) -> None:
     lives_now = rounds + stopped + over
-
     for life in lives_now:
-        life.done("subscribed", lambda life=life: _subscribed(gateway)[life.account, life.stream.name] > 0)
+        life.subscribed()
     since = time.monotonic()
     for life in lives_now:
         life.publish(1)

@@ -14,7 +14,7 @@ from listenkey.reference.program import Program
 from listenkey.reference.snippets import programs
 from listenkey.reference.snippets.literals import LITERALS, comment
 from listenkey.reference.snippets.render import languages
-from tests.snippets.running import PRODUCTS, environment
+from tests.snippets.running import PRODUCTS, environment, make, write
 from tests.snippets.toolchains import LONG, TOOLCHAINS, present
 
 HOSTILE = "a'b\"c\\d$e${f}#{g}$(h)`i`%s%d{j}[k]\\u000a?>*/ -- // # é€\tl\n\\(m)??/\\"
@@ -86,14 +86,12 @@ def test_text_survives_its_language(tmp_path: Path, language: str) -> None:
     present(language)
     row = next(each for each in languages() if each.language == language)
     toolchain = TOOLCHAINS[language]
-    file = tmp_path / f"literal{row.suffix}"
-    file.write_text(toolchain.print.format(literal=LITERALS[row.literal](HOSTILE)), encoding="utf-8")
-    env = environment(toolchain)
-    if toolchain.build:
-        subprocess.run(toolchain.command(toolchain.build, file), env=env, cwd=tmp_path, check=True)
-    done = subprocess.run(
-        toolchain.command(toolchain.run, file), env=env, cwd=tmp_path, capture_output=True, check=True
-    )
+    text = toolchain.print.format(literal=LITERALS[row.literal](HOSTILE))
+    program = msgspec.structs.replace(ALL[0][1], file=f"literal{row.suffix}", text=text)
+    file = write(toolchain, tmp_path / "literal", program)
+    make(toolchain, [file])
+    command = toolchain.command(toolchain.run, file)
+    done = subprocess.run(command, env=environment(toolchain), capture_output=True, check=True)
     assert done.stdout.decode() == HOSTILE
 
 

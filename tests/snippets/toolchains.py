@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -18,6 +18,7 @@ import pytest
 
 ROOT: Final = Path(__file__).parents[2]
 INSTALLED: Final = ROOT / ".venv-clients"
+NODE: Final = INSTALLED / "snippets-node" / "node_modules"
 
 
 @dataclass(frozen=True)
@@ -26,24 +27,36 @@ class Toolchain:
 
     run: str
     build: str = ""
+    together: str = ""
+    """Builds all files that follow it at once, instead."""
     env: Mapping[str, str] = field(default_factory=dict)
     modules: Path | None = None
     """Node's packages, which a program finds beside itself."""
+    mute: Mapping[int, str] = field(default_factory=dict)
+    """Statuses whose body the tool keeps to itself, with what it says instead."""
+    interruptible: bool = True
+    """Whether it hears Ctrl-C where there is no terminal."""
     print: str = ""
     """A program that prints the literal `{literal}` and nothing else, to try its escapes."""
 
-    def command(self, template: str, file: Path) -> Sequence[str]:
+    def command(self, template: str, file: Path) -> list[str]:
         """A command line for one program."""
-        places = {"file": str(file), "here": str(file.parent), "program": str(file.parent / "program")}
+        places = {
+            "file": str(file),
+            "here": str(file.parent),
+            "program": str(file.parent / "program"),
+            "stem": str(file.with_suffix("")),
+        }
         return [part.format(**places) for part in shlex.split(template)]
 
     @property
     def missing(self) -> str:
         """The first of its programs that is not on the path; empty when all are there."""
         tools = [shlex.split(template)[0] for template in (self.build, self.run) if template]
-        return next(
-            (tool for tool in tools if "{" not in tool and shutil.which(tool, path=path()) is None), ""
-        )
+        if self.modules is not None and not self.modules.is_dir():
+            return self.modules.parent.name
+        named = [tool for tool in tools if "{" not in tool and "/" not in tool]
+        return next((tool for tool in named if shutil.which(tool, path=path()) is None), "")
 
 
 def path() -> str:
@@ -64,6 +77,25 @@ SHORT: Final[dict[str, Toolchain]] = {
 """What `make test` runs."""
 
 LONG: Final[dict[str, Toolchain]] = {
+    "typescript": Toolchain(
+        "node {stem}.mjs",
+        together=f"{NODE}/.bin/tsc --strict --target es2022 --module nodenext --skipLibCheck",
+        modules=NODE,
+        print="process.stdout.write({literal})",
+    ),
+    "httpie": Toolchain("sh {file}", print="printf %s {literal}"),
+    "wget": Toolchain("sh {file}", print="printf %s {literal}", mute={401: "Authentication Failed"}),
+    "csharp": Toolchain(
+        "mono {program}.exe",
+        build="mcs -out:{program}.exe -r:System.Net.Http {file}",
+        print="class P {{ static void Main() {{ var text = System.Text.Encoding.UTF8.GetBytes({literal});"
+        " System.Console.OpenStandardOutput().Write(text, 0, text.Length); }} }}",
+        interruptible=False,
+    ),
+    "ruby": Toolchain("ruby {file}", print="print {literal}"),
+    "php": Toolchain("php {file}", print="<?php echo {literal};"),
+    "r": Toolchain("Rscript {file}", print="cat({literal})", env={"LC_ALL": "C.UTF-8"}),
+    "elixir": Toolchain("elixir {file}", print="IO.write({literal})", env={"LC_ALL": "C.UTF-8"}),
     "go": Toolchain(
         "{program}",
         build="go build -o {program} {file}",
