@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from tests.clients.events import Event
@@ -14,6 +16,16 @@ ISOLATED = "binance-margin-isolated:BTCUSDT"
 def whole(event: Event) -> Any:
     """The event as it was published."""
     return event
+
+
+def rounded(event: Event) -> Any:
+    """A JavaScript client that reads numbers as numbers: ids beyond 2^53 lose their end."""
+    return json.loads(json.dumps(event), parse_int=_number)
+
+
+def _number(text: str) -> int:
+    number = int(text)
+    return number if abs(number) <= 2**53 else int(Decimal(repr(float(text))))
 
 
 def untyped(event: Event) -> Any:
@@ -67,11 +79,13 @@ class Client:
 
 
 SPOT, MARGIN, USDM = "binance-spot", "binance-margin", "binance-usdm"
+DELIVERY, PM, RISK, US = "binance-coinm", "binance-pm", "binance-margin-risk", "binance-us"
 ALL_SPOT = (SPOT, MARGIN, ISOLATED)
 SWAP, COINM, BINGX_SPOT = "bingx-swap", "bingx-coinm", "bingx-spot"
 
 CAST = (
-    Client("python-binance", "python_binance.py", (USDM,), "python-binance", short=(USDM,)),
+    Client("python-binance", "python_binance.py", (USDM, DELIVERY, PM), "python-binance", short=(USDM,)),
+    Client("python-binance-us", "python_binance.py", (US,), "python-binance-1.0.19", short=(US,)),
     Client(
         "python-binance-1.0.19", "python_binance.py", ALL_SPOT, "python-binance-1.0.19", short=(SPOT, MARGIN)
     ),
@@ -94,7 +108,14 @@ CAST = (
         untyped,
         short=(USDM,),
     ),
-    Client("binance-js", "binance.js", (*ALL_SPOT, USDM), "node", short=(USDM,)),
+    Client(
+        "binance-js",
+        "binance.js",
+        (*ALL_SPOT, USDM, DELIVERY, PM, RISK),
+        "node",
+        rounded,
+        short=(USDM, RISK),
+    ),
     Client("binance-api-node", "binance_api_node.js", (USDM,), "node"),
     Client("binance-api-node-0.12", "binance_api_node.js", (SPOT,), "node"),
     Client("node-binance-api", "node_binance_api.js", (SPOT,), "node"),

@@ -5,10 +5,18 @@ cannot be taken for another one."""
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
+from listenkey.dialect.registry import load_dialects
+
 Event = dict[str, Any]
+_SAMPLES = {
+    name: [event.sample for event in dialect.events]
+    for name, dialect in load_dialects().items()
+    if name in {"binance-coinm", "binance-margin-risk", "binance-options", "binance-pm", "binance-us"}
+}
 
 
 def round_of(stream: str, number: int) -> list[Event]:
@@ -19,8 +27,15 @@ def round_of(stream: str, number: int) -> list[Event]:
         "bingx-coinm": _bingx_swap,
         "bingx-spot": _bingx_spot,
     }
+    if stream in _SAMPLES:
+        return _samples(stream, 1_763_700_000_000 + number * 60_000)
     make = makers.get(stream, _spot)
     return make(1_763_700_000_000 + number * 60_000, number * 100)
+
+
+def _samples(stream: str, now: int) -> list[Event]:
+    """The events of the catalogue, with times of their own."""
+    return [json.loads(sample) | {"E": now + place} for place, sample in enumerate(_SAMPLES[stream])]
 
 
 def _spot(now: int, base: int) -> list[Event]:

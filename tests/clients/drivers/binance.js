@@ -1,9 +1,9 @@
-// binance (Siebly): spot, cross and isolated margin on /ws/KEY, USD-M on /private/stream?listenKey=KEY.
+// binance (Siebly): spot, margin and its risk stream, COIN-M and portfolio margin, USD-M on /private/stream?listenKey=KEY.
 'use strict';
 
 const { RECONNECT_MS, STREAM, got, page, run } = require('./driving');
 
-const { main, usdm, ws } = page('main', 'usdm', 'ws');
+const { main, usdm, coinm, portfolio, ws } = page('main', 'usdm', 'coinm', 'portfolio', 'ws');
 const [family, symbol] = STREAM.split(':');
 
 let key;
@@ -40,6 +40,24 @@ const lives = {
     key: () => usdm.getFuturesUserDataListenKey(),
     extend: () => usdm.keepAliveFuturesUserDataListenKey(),
     close: () => usdm.closeFuturesUserDataListenKey(),
+  },
+  'binance-coinm': {
+    open: () => ws.subscribeCoinFuturesUserDataStream(),
+    key: () => coinm.getFuturesUserDataListenKey(),
+    extend: () => coinm.keepAliveFuturesUserDataListenKey(),
+    close: () => coinm.closeFuturesUserDataListenKey(),
+  },
+  'binance-pm': {
+    open: () => ws.subscribePortfolioMarginUserDataStream(),
+    key: () => portfolio.getPMUserDataListenKey(),
+    extend: () => portfolio.keepAlivePMUserDataListenKey(),
+    close: () => portfolio.closePMUserDataListenKey(),
+  },
+  'binance-margin-risk': {
+    open: () => ws.subscribeMarginRiskUserDataStream(),
+    key: () => main.getMarginRiskUserDataListenKey(),
+    extend: () => main.keepAliveMarginRiskUserDataListenKey(key),
+    close: () => main.closeMarginRiskUserDataListenKey(),
   },
 };
 const life = lives[family];

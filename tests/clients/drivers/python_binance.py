@@ -1,4 +1,5 @@
-"""python-binance: USD-M with the newest; with 1.0.19 spot and margin, which were on listen keys then."""
+"""python-binance: USD-M, COIN-M and portfolio margin with the newest; spot, margin and Binance.US with 1.0.19,
+when they were on listen keys."""
 
 import asyncio
 import contextlib
@@ -13,6 +14,9 @@ prefix = {
     "binance-margin": "margin_",
     "binance-margin-isolated": "isolated_margin_",
     "binance-usdm": "futures_",
+    "binance-coinm": "futures_coin_",
+    "binance-pm": "papi_",
+    "binance-us": "",
 }[family]
 scope = [symbol] if symbol else []
 
@@ -23,9 +27,14 @@ class Life:
     async def open(self) -> None:
         self.client = await AsyncClient.create(KEY, SECRET)
         manager = BinanceSocketManager(self.client)
-        factory = {"binance-spot": "user_socket", "binance-usdm": "futures_user_socket"}.get(
-            family, f"{prefix}socket"
-        )
+        factories = {
+            "binance-spot": "user_socket",
+            "binance-us": "user_socket",
+            "binance-usdm": "futures_user_socket",
+            "binance-coinm": "coin_futures_user_socket",
+            "binance-pm": "portfolio_margin_socket",
+        }
+        factory = factories.get(family, f"{prefix}socket")
         self.socket = getattr(manager, factory)(*scope)
         await self.socket.__aenter__()
         self.key = await getattr(self.client, f"{prefix}stream_get_listen_key")(*scope)
