@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from msgspec.structs import replace
+
 from listenkey.dialect.registry import load_dialects
 from listenkey.reference.foreign import Explanation, explain, read_collection, read_line
+from tests.postman.venues import PRODUCTS
 
-DIALECTS = load_dialects()
+_ACME = PRODUCTS["acme"].dialect
+# None of the built-in ones demands a signature.
+DIALECTS = load_dialects() | {"acme": replace(_ACME, auth=replace(_ACME.auth, signature="required"))}
 DAY = "2026-11-21"
 KEY = "pqia91ma19a5s61cv6a81va65sdf19v8a65a1a5s61cv6a81va65sdf19v8a65a1"  # 64 characters, made up
 V21 = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"

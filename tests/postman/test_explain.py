@@ -1,10 +1,12 @@
 """What a request is told to be: whose, since when gone, what is wrong with it, what to do."""
 
 import json
+from typing import get_args
 
 import pytest
 
 from listenkey.reference.describe import describe
+from listenkey.reference.foreign.finding import FindingKind
 from listenkey.reference.postman import collection as exported
 from tests.postman.saying import DIALECTS, KEY, imported, kinds, line
 
@@ -18,6 +20,7 @@ TOKEN = "https://api.binance.com/sapi/v1/userListenToken"
 GATEWAY = "http://127.0.0.1:8080"
 MBX = "-H 'X-MBX-APIKEY: abc'"
 BX = "-H 'X-BX-APIKEY: abc'"
+SIGNING = "-H 'ACME-KEY: abc' https://api.example.com/user/v1/listen-key"
 SIGNATURE = "0" * 64
 SIGNED = f"timestamp=1700000000000&signature={SIGNATURE}"
 
@@ -84,60 +87,65 @@ def test_an_unrouted_futures_socket_carries_nothing_since():
     assert any("/private/ws" in each for each in explained.todo)
 
 
+WRONG = [
+    # the API key
+    (f"curl -X POST {USDM}", ["api_key_missing"]),
+    (f"curl -X POST -H 'X-MBX-APIKEY;' {USDM}", ["api_key_empty"]),
+    (f"curl -X POST -H 'X-MBX-APIKEY: <your key>' {USDM}", ["api_key_malformed"]),
+    (f"curl -X POST -H 'X-MBX-APIKEY: YOUR_API_KEY' {USDM}", ["api_key_malformed"]),
+    (f"curl -X POST {BX} {USDM}", ["api_key_misplaced"]),
+    (f"curl -X POST {MBX} {BINGX}", ["api_key_misplaced"]),
+    (f"curl -X POST -H 'Authorization: Bearer abc' {USDM}", ["api_key_misplaced"]),
+    (f"curl -X POST {MBX} '{USDM}?apiKey=abc'", ["secret_exposed"]),
+    (f"curl -X POST {MBX} '{USDM}?secretKey=abc'", ["secret_exposed"]),
+    (f"curl -X POST {MBX} https://name:password@fapi.binance.com/fapi/v1/listenKey", ["secret_exposed"]),
+    # the listen key
+    (f"curl -X PUT {MBX} {SPOT}", ["listen_key_missing"]),
+    (f"curl -X PUT {BX} {BINGX}", ["listen_key_missing"]),
+    (f"curl -X PUT {MBX} '{SPOT}?listenKey='", ["listen_key_empty"]),
+    (f"curl -X PUT {MBX} '{SPOT}?listenKey=listen-key'", ["listen_key_malformed"]),
+    (f"curl -X PUT {MBX} '{SPOT}?listenKey=YOURKEY'", ["listen_key_malformed"]),
+    (f"curl -X PUT {MBX} '{SPOT}?listenkey={KEY}'", ["listen_key_misplaced"]),
+    (f"curl -X PUT {MBX} '{SPOT}?listen_key={KEY}'", ["listen_key_misplaced"]),
+    (f"curl -X PUT {MBX} -H 'listenKey: {KEY}' {SPOT}", ["listen_key_misplaced"]),
+    # the symbol
+    (f"curl -X POST {MBX} {MARGIN}/isolated", ["symbol_missing"]),
+    (f"curl -X POST {MBX} '{MARGIN}/isolated?symbol='", ["symbol_empty"]),
+    (f"curl -X POST {MBX} '{MARGIN}/isolated?symbol=BTC-USDT'", ["symbol_malformed"]),
+    (f"curl -X POST {MBX} '{TOKEN}?isIsolated=true'", ["symbol_missing"]),
+    (f"curl -X POST {MBX} '{TOKEN}?isIsolated=TRUE&symbol=BTC-USDT'", ["symbol_malformed"]),
+    (f"curl -X POST {TOKEN}", ["api_key_missing"]),
+    # method, host, transport, body
+    (f"curl {MBX} {USDM}", ["method_wrong"]),
+    (f"curl -X POST {MBX} https://api.binance.com/fapi/v1/listenKey", ["host_wrong"]),
+    (f"curl -X POST {MBX} http://fapi.binance.com/fapi/v1/listenKey", ["unencrypted"]),
+    (f"curl -X PUT {MBX} -F listenKey={KEY} {SPOT}", ["body_not_read"]),
+    (f"curl -X POST {MBX} https://fapi.binance.com//fapi/v1/listenKey/", ["path_unnormal"]),
+    (f"curl -X POST {SIGNING}", ["unsigned"]),
+    # the signature
+    (f"curl -X POST {BX} '{BINGX}?timestamp=1700000000&signature={SIGNATURE}'", ["timestamp_unit"]),
+    (f"curl -X POST {BX} '{BINGX}?timestamp=1700000000000000&signature={SIGNATURE}'", ["timestamp_unit"]),
+    (f"curl -X POST {BX} '{BINGX}?timestamp=now&signature={SIGNATURE}'", ["timestamp_malformed"]),
+    (f"curl -X POST {BX} '{BINGX}?signature={SIGNATURE}'", ["signature_incomplete"]),
+    (f"curl -X POST {BX} '{BINGX}?timestamp=1700000000000&signature=abc'", ["signature_malformed"]),
+    (f"curl -X POST {BX} '{BINGX}?{SIGNED}&recvWindow=1h'", ["window_malformed"]),
+    # variables
+    (f"curl -X POST -H 'X-MBX-APIKEY: $KEY' {USDM}", ["api_key_malformed", "variable_unresolved"]),
+    (f"curl -X POST {MBX} '{{{{url}}}}/fapi/v1/listenKey'", ["variable_unresolved"]),
+    # sockets
+    (f"curl https://stream.binance.com:9443/ws/{KEY}", ["scheme_wrong"]),
+    ("wss://open-api-swap.bingx.com/swap-market", ["listen_key_missing"]),
+    ("wss://open-api-swap.bingx.com/swap-market?listenKey=", ["listen_key_empty"]),
+    (f"wss://open-api-swap.bingx.com/swap-market?listenkey={KEY}", ["listen_key_misplaced"]),
+    ("wss://stream.binance.com/ws/listen_key", ["listen_key_malformed"]),
+    (f"ws://stream.binance.com/ws/{KEY}", ["unencrypted"]),
+]
+
+
 @pytest.mark.parametrize(
     ("text", "wrong"),
-    [
-        # the API key
-        (f"curl -X POST {USDM}", ["api_key_missing"]),
-        (f"curl -X POST -H 'X-MBX-APIKEY;' {USDM}", ["api_key_empty"]),
-        (f"curl -X POST -H 'X-MBX-APIKEY: <your key>' {USDM}", ["api_key_malformed"]),
-        (f"curl -X POST -H 'X-MBX-APIKEY: YOUR_API_KEY' {USDM}", ["api_key_malformed"]),
-        (f"curl -X POST {BX} {USDM}", ["api_key_misplaced"]),
-        (f"curl -X POST {MBX} {BINGX}", ["api_key_misplaced"]),
-        (f"curl -X POST -H 'Authorization: Bearer abc' {USDM}", ["api_key_misplaced"]),
-        (f"curl -X POST {MBX} '{USDM}?apiKey=abc'", ["secret_exposed"]),
-        (f"curl -X POST {MBX} '{USDM}?secretKey=abc'", ["secret_exposed"]),
-        (f"curl -X POST {MBX} https://name:password@fapi.binance.com/fapi/v1/listenKey", ["secret_exposed"]),
-        # the listen key
-        (f"curl -X PUT {MBX} {SPOT}", ["listen_key_missing"]),
-        (f"curl -X PUT {BX} {BINGX}", ["listen_key_missing"]),
-        (f"curl -X PUT {MBX} '{SPOT}?listenKey='", ["listen_key_empty"]),
-        (f"curl -X PUT {MBX} '{SPOT}?listenKey=listen-key'", ["listen_key_malformed"]),
-        (f"curl -X PUT {MBX} '{SPOT}?listenKey=YOURKEY'", ["listen_key_malformed"]),
-        (f"curl -X PUT {MBX} '{SPOT}?listenkey={KEY}'", ["listen_key_misplaced"]),
-        (f"curl -X PUT {MBX} '{SPOT}?listen_key={KEY}'", ["listen_key_misplaced"]),
-        (f"curl -X PUT {MBX} -H 'listenKey: {KEY}' {SPOT}", ["listen_key_misplaced"]),
-        # the symbol
-        (f"curl -X POST {MBX} {MARGIN}/isolated", ["symbol_missing"]),
-        (f"curl -X POST {MBX} '{MARGIN}/isolated?symbol='", ["symbol_empty"]),
-        (f"curl -X POST {MBX} '{MARGIN}/isolated?symbol=BTC-USDT'", ["symbol_malformed"]),
-        (f"curl -X POST {MBX} '{TOKEN}?isIsolated=true'", ["symbol_missing"]),
-        (f"curl -X POST {MBX} '{TOKEN}?isIsolated=TRUE&symbol=BTC-USDT'", ["symbol_malformed"]),
-        (f"curl -X POST {TOKEN}", ["api_key_missing"]),
-        # method, host, transport, body
-        (f"curl {MBX} {USDM}", ["method_wrong"]),
-        (f"curl -X POST {MBX} https://api.binance.com/fapi/v1/listenKey", ["host_wrong"]),
-        (f"curl -X POST {MBX} http://fapi.binance.com/fapi/v1/listenKey", ["unencrypted"]),
-        (f"curl -X PUT {MBX} -F listenKey={KEY} {SPOT}", ["body_not_read"]),
-        # the signature
-        (f"curl -X POST {BX} '{BINGX}?timestamp=1700000000&signature={SIGNATURE}'", ["timestamp_unit"]),
-        (f"curl -X POST {BX} '{BINGX}?timestamp=1700000000000000&signature={SIGNATURE}'", ["timestamp_unit"]),
-        (f"curl -X POST {BX} '{BINGX}?timestamp=now&signature={SIGNATURE}'", ["timestamp_malformed"]),
-        (f"curl -X POST {BX} '{BINGX}?signature={SIGNATURE}'", ["signature_incomplete"]),
-        (f"curl -X POST {BX} '{BINGX}?timestamp=1700000000000&signature=abc'", ["signature_malformed"]),
-        (f"curl -X POST {BX} '{BINGX}?{SIGNED}&recvWindow=1h'", ["window_malformed"]),
-        # variables
-        (f"curl -X POST -H 'X-MBX-APIKEY: $KEY' {USDM}", ["api_key_malformed", "variable_unresolved"]),
-        (f"curl -X POST {MBX} '{{{{url}}}}/fapi/v1/listenKey'", ["variable_unresolved"]),
-        # sockets
-        (f"curl https://stream.binance.com:9443/ws/{KEY}", ["scheme_wrong"]),
-        ("wss://open-api-swap.bingx.com/swap-market", ["listen_key_missing"]),
-        ("wss://open-api-swap.bingx.com/swap-market?listenKey=", ["listen_key_empty"]),
-        (f"wss://open-api-swap.bingx.com/swap-market?listenkey={KEY}", ["listen_key_misplaced"]),
-        ("wss://stream.binance.com/ws/listen_key", ["listen_key_malformed"]),
-        (f"ws://stream.binance.com/ws/{KEY}", ["unencrypted"]),
-    ],
-)  # fmt: skip
+    WRONG,
+)
 def test_what_keeps_it_from_working(text, wrong):
     """Each fault by its name, and no other."""
     explained = line(text)
@@ -145,33 +153,42 @@ def test_what_keeps_it_from_working(text, wrong):
     assert all(each.what and each.remedy for each in explained.findings if each.severity == "error")
 
 
+GOOD = [
+    (f"curl -k -X POST {MBX} {USDM}", ["unverified"]),
+    (f"curl -X PUT {MBX} '{USDM}?listenKey={KEY}'", ["listen_key_ignored"]),
+    (f"curl -X POST {MBX} '{SPOT}?listenKey={KEY}'", ["listen_key_ignored"]),
+    (f"curl -X POST {MBX} '{USDM}?foo=bar'", ["parameter_unknown"]),
+    (f"curl -X PUT {MBX} '{SPOT}?listenKey={KEY}&listenKey={KEY}'", ["parameter_repeated"]),
+    (f"curl -X POST {MBX} '{USDM}?timestamp=1700000000000&signature={SIGNATURE}'", ["signature_ignored"]),
+    (f"curl -X POST {BX} '{BINGX}?timestamp=1700000000000&signature={SIGNATURE}'", ["timestamp_old"]),
+    (f"curl -X POST {BX} '{BINGX}?timestamp=1700000000000'", ["signature_incomplete"]),
+    (f"""curl -X PUT {MBX} --json '{{"listenKey":"{KEY}"}}' {SPOT}""", ["body_not_read"]),
+    (f"curl -X POST {MBX} https://api.binance.com/api/v1/userDataStream", ["path_deprecated"]),
+    ('curl -X POST -H "X-MBX-APIKEY: $KEY" ' + USDM, ["variable_unresolved"]),
+    ("wss://stream.binance.com:9443/ws", ["subscription_needed"]),
+    ("wss://stream.binance.com:9443/ws/btcusdt@trade", ["listen_key_missing"]),
+    (f"wss://open-api-ws.bingx.com/market?listenKey={KEY}", ["subscription_needed"]),
+    (f"curl -X POST {MBX} -d @file {USDM}", ["remark"]),
+    (f"curl -X POST {MBX} {TOKEN}", []),
+    (f"curl -X POST {MBX} '{TOKEN}?symbol=BTCUSDT'", ["parameter_unknown"]),
+]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
-    [
-        (f"curl -k -X POST {MBX} {USDM}", ["unverified"]),
-        (f"curl -X PUT {MBX} '{USDM}?listenKey={KEY}'", ["listen_key_ignored"]),
-        (f"curl -X POST {MBX} '{SPOT}?listenKey={KEY}'", ["listen_key_ignored"]),
-        (f"curl -X POST {MBX} '{USDM}?foo=bar'", ["parameter_unknown"]),
-        (f"curl -X PUT {MBX} '{SPOT}?listenKey={KEY}&listenKey={KEY}'", ["parameter_repeated"]),
-        (f"curl -X POST {MBX} '{USDM}?timestamp=1700000000000&signature={SIGNATURE}'", ["signature_ignored"]),
-        (f"curl -X POST {BX} '{BINGX}?timestamp=1700000000000&signature={SIGNATURE}'", ["timestamp_old"]),
-        (f"curl -X POST {BX} '{BINGX}?timestamp=1700000000000'", ["signature_incomplete"]),
-        (f"""curl -X PUT {MBX} --json '{{"listenKey":"{KEY}"}}' {SPOT}""", ["body_not_read"]),
-        (f"curl -X POST {MBX} https://api.binance.com/api/v1/userDataStream", ["path_deprecated"]),
-        ('curl -X POST -H "X-MBX-APIKEY: $KEY" ' + USDM, ["variable_unresolved"]),
-        ("wss://stream.binance.com:9443/ws", ["subscription_needed"]),
-        ("wss://stream.binance.com:9443/ws/btcusdt@trade", ["listen_key_missing"]),
-        (f"wss://open-api-ws.bingx.com/market?listenKey={KEY}", ["subscription_needed"]),
-        (f"curl -X POST {MBX} -d @file {USDM}", ["remark"]),
-        (f"curl -X POST {MBX} {TOKEN}", []),
-        (f"curl -X POST {MBX} '{TOKEN}?symbol=BTCUSDT'", ["parameter_unknown"]),
-    ],
-)  # fmt: skip
+    GOOD,
+)
 def test_what_is_good_to_know(text, said):
     """Nothing of it keeps the request from working."""
     explained = line(text)
     assert kinds(explained, "error") == []
     assert kinds(explained) == said
+
+
+def test_every_kind_of_finding_is_met():
+    """No kind is named in the vocabulary that nothing ever leads to."""
+    texts = [text for text, _ in WRONG + GOOD]
+    assert {kind for text in texts for kind in kinds(line(text))} == {*get_args(FindingKind)}
 
 
 @pytest.mark.parametrize(

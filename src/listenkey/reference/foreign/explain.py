@@ -11,7 +11,7 @@ from listenkey.dialect.era import call_removed_by, path_removed_by
 from listenkey.dialect.model import Dialect, Era, Operation, PublicCall, SocketPath
 from listenkey.reference.foreign.checks import check_operation, check_secrets, check_token
 from listenkey.reference.foreign.finding import Finding, error, note, warning
-from listenkey.reference.foreign.masking import shown, shown_method, shown_title
+from listenkey.reference.foreign.masking import HIDDEN, shown, shown_method, shown_title
 from listenkey.reference.foreign.places import Found, Place, find
 from listenkey.reference.foreign.request import Foreign, places
 from listenkey.reference.foreign.socket_checks import check_socket
@@ -86,7 +86,7 @@ def _explain(request: Foreign, dialects: Mapping[str, Dialect], day: str, *, nea
     findings = tuple(_findings(request, found, first))
     return Explanation(
         name=name,
-        request=shown(request, _own_path(request, first)),
+        request=shown(request, _own_path(found)),
         is_=_is(first),
         means=_means(request, found, matches),
         matches=matches if not found.methods else (),
@@ -167,15 +167,10 @@ def _unknown(request: Foreign, found: Found, name: str) -> Explanation:
     )
 
 
-def _own_path(request: Foreign, place: Place) -> str:
+def _own_path(found: Found) -> str:
     """The path with nothing of the request's own in it; a gateway's prefix is kept."""
-    mounted = (
-        ""
-        if request.path.startswith(place.thing.path.removesuffix("/{names}"))
-        else request.path[1:].partition("/")[0]
-    )
-    own = place.thing.path.replace("{names}", "…")
-    return f"/{mounted}{own}" if mounted else own
+    own = found.places[0].thing.path.replace("{names}", HIDDEN)
+    return f"/{found.mounted}{own}" if found.mounted else own
 
 
 def _findings(request: Foreign, found: Found, place: Place) -> Iterator[Finding]:
@@ -191,6 +186,9 @@ def _findings(request: Foreign, found: Found, place: Place) -> Iterator[Finding]
         yield from check_token(request, place.dialect, place.thing)
     elif isinstance(place.thing, SocketPath):
         yield from check_socket(request, place.dialect, place.thing, place.names)
+    if found.untidy:
+        what = "The path has slashes too many, and venues do not pass over them."
+        yield error("path_unnormal", what, f"It is `{place.thing.path.replace('{names}', 'KEY')}`.")
     yield from check_secrets(request)
     yield from _transport(request, found)
     yield from _variables(request)

@@ -3,6 +3,7 @@
 The host of an address only decides between several; requests are recognised wherever they are sent.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Final
@@ -14,6 +15,7 @@ from listenkey.dialect.api import TokenCall, WebSocketApi
 from listenkey.dialect.model import Dialect, Host, Operation, PublicCall, SocketPath
 from listenkey.reference.foreign.request import Foreign, is_place
 
+_SLASHES: Final = re.compile("/{2,}")
 _NAMES: Final = "/{names}"
 _NEAREST: Final = 3
 _CLOSENESS: Final = 0.7
@@ -46,6 +48,8 @@ class Found(msgspec.Struct, frozen=True):
     """Dialects that answer at this host."""
     mounted: str = ""
     """The name of a gateway's prefix that the path begins with."""
+    untidy: bool = False
+    """The path has slashes that the right one has not."""
 
 
 def find(request: Foreign, dialects: Mapping[str, Dialect], *, nearest: bool = True) -> Found:
@@ -53,17 +57,24 @@ def find(request: Foreign, dialects: Mapping[str, Dialect], *, nearest: bool = T
     mounted, path = _unmounted(request.path, dialects)
     known = [dialects[mounted]] if mounted in dialects else _of_stream(mounted, dialects)
     owners = tuple(each.name for each in known if _at_host(request.host, each))
-    finders = (_sockets, _calls) if _opens_socket(request) else (_calls, _sockets)
-    for finder in finders:
+    tidy = _SLASHES.sub("/", path).rstrip("/")
+    for each in dict.fromkeys((path, tidy)):
+        found = _find_at(request, each, known, mounted)
+        if found.places:
+            return msgspec.structs.replace(found, owners=owners, mounted=mounted, untidy=each != path)
+    alike = dict.fromkeys(_nearest(request, path, known)) if nearest else ()
+    return Found((), (), tuple(alike), owners, mounted)
+
+
+def _find_at(request: Foreign, path: str, known: Sequence[Dialect], mounted: str) -> Found:
+    for finder in (_sockets, _calls) if _opens_socket(request) else (_calls, _sockets):
         found = finder(request, path, known, mounted)
         if found.places:
             places = _by_host(request.host, found.places)
             if isinstance(places[0].thing, PublicCall):
                 places = places[:1]  # shared by families, and of interest to none
-            return msgspec.structs.replace(found, places=places, owners=owners, mounted=mounted)
-    return Found(
-        (), (), tuple(dict.fromkeys(_nearest(f"{request.method} {path}", path, known))), owners, mounted
-    )
+            return msgspec.structs.replace(found, places=places)
+    return Found(())
 
 
 def _opens_socket(request: Foreign) -> bool:
@@ -124,12 +135,17 @@ def _sockets(request: Foreign, path: str, known: Iterable[Dialect], mounted: str
 
 
 def _reachable(host: str, dialect: Dialect, socket: SocketPath, mounted: str) -> bool:
-    """Whether a path of one stream alone is meant: below the stream's own name, or at its own host."""
+    """Whether a path may be meant. Some are a gateway's alone: below a stream's own name or at its own host,
+    and short forms of a longer path, for clients that bring the beginning in their base address."""
     if mounted:
         return mounted == dialect.name or socket.stream in {mounted, ""}
-    if socket.root:
-        return True
-    return any(_name(host) in _names(row) for row in dialect.hosts if row.stream == socket.stream)
+    if not socket.root:
+        return any(_name(host) in _names(row) for row in dialect.hosts if row.stream == socket.stream)
+    longer = [
+        each for each in dialect.sockets if each.path != socket.path and each.path.endswith(socket.path)
+    ]
+    once_there = any(socket.path in era.removes for era in dialect.eras)
+    return once_there or not any(each.stream == socket.stream for each in longer)
 
 
 def _by_host(host: str, places: tuple[Place, ...]) -> tuple[Place, ...]:
@@ -156,11 +172,12 @@ def _name(host: str) -> str:
     return host if is_place(host) else host.partition(":")[0]
 
 
-def _nearest(sent: str, path: str, known: Sequence[Dialect]) -> Iterator[str]:
-    """Calls and sockets of keys that are written alike, the nearest first; of the family whose path it is,
-    whatever comes near."""
+def _nearest(request: Foreign, path: str, known: Sequence[Dialect]) -> Iterator[str]:
+    """Calls and sockets of keys that are written alike, the nearest first; of the family whose path or host
+    it is, whatever comes near."""
+    sent = f"{request.method} {path}"
     if any(word in path.lower() for word in _ABOUT_KEYS):
-        family = [each for each in known if _owns(each, path)]
+        family = [each for each in known if _owns(each, path) or _at_host(request.host, each)]
         yield from _alike((sent,), family, _FAMILY_CLOSENESS)
     yield from _alike((sent, path), known, _CLOSENESS)
 
