@@ -6,6 +6,7 @@ from listenkey.base.errors import Refused
 from listenkey.core.records import StreamId
 from listenkey.service.accounts import NewApiKey
 from listenkey.service.keys import Held
+from listenkey.service.streams import LiveKey
 from tests.service.house import BINGX, HOME, MASTER_SECRET, SPOT, USDM, Watcher
 
 PUBLIC_KEY = """-----BEGIN PUBLIC KEY-----
@@ -298,6 +299,6 @@ async def test_records_do_not_show_what_is_secret(house):
     wanted = NewApiKey(key="k" * 20, secret="s" * 20)
     made = await house.gateway.accounts.add_api_key("alice", wanted)
     (kept,) = house.gateway.accounts.api_keys("alice", "", 10)
-    held = Held(None, "l" * 20)
-    shown = repr([wanted, made, kept, held])
+    held, live = Held(None, "l" * 20), LiveKey(None, house.gateway.dialects["bingx"], "l" * 20)
+    shown = repr([wanted, made, kept, held, live])
     assert not any(secret * 8 in shown for secret in "ksl"), shown

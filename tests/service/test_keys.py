@@ -205,6 +205,18 @@ async def test_what_ran_out_while_the_process_was_down_is_expired_at_start(house
     assert house.resolve(string) is None
 
 
+async def test_what_ran_out_before_a_stop_is_expired_by_it(house):
+    """I5: the record says when the key ended, not when somebody started the gateway again."""
+    api_key = await house.account()
+    string = await house.create(SPOT, api_key)
+    house.clock.advance(LIFETIME)
+    stopped = house.clock.wall()
+    await house.restart(away=LIFETIME)
+    (key,) = keys_of(house)
+    assert (key.state, key.ended_at) == ("expired", stopped)
+    assert house.resolve(string) is None
+
+
 async def test_keys_outlast_a_restart(house):
     """I1: the same string opens the same stream, and the hour goes on where it was."""
     api_key = await house.account()

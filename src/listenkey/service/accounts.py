@@ -90,8 +90,8 @@ class Accounts:
         await self._store.remove_account(name, self._clock.now())
         self._publisher.forget()
         self._credentials.forget()
-        for api_key in api_keys:
-            self._streams.api_key_revoked(api_key.id, api_key.account_id)
+        if account is not None:
+            self._streams.api_keys_revoked([api_key.id for api_key in api_keys], account.id)
 
     def page(self, after: str, limit: int) -> list[Account]:
         """Accounts in the order of their names."""
@@ -138,7 +138,7 @@ class Accounts:
         """Take an API key away. Its listen keys are closed and its sockets ended when this returns."""
         account_id = await self._store.revoke_api_key(api_key_id, self._clock.now())
         self._credentials.forget()
-        self._streams.api_key_revoked(api_key_id, account_id)
+        self._streams.api_keys_revoked([api_key_id], account_id)
 
     def api_keys(self, account: str | None, after: str, limit: int) -> list[ApiKey]:
         """API keys in the order of their ids."""

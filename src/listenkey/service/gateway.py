@@ -1,6 +1,7 @@
 """The whole service, put together over a store: what the edge talks to."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
@@ -8,7 +9,7 @@ import msgspec
 import structlog
 
 from listenkey.base.clock import DAY, SECOND, Clock, Micros
-from listenkey.base.errors import ListenKeyError
+from listenkey.base.errors import ListenKeyError, StoreError
 from listenkey.core.records import Event, StreamId
 from listenkey.dialect.model import Dialect
 from listenkey.service.accounts import Accounts, Tokens
@@ -180,6 +181,8 @@ class Gateway:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.streams.stop()
         await self.consumers.keep()
+        with contextlib.suppress(StoreError):  # keys that are over then are expired at the next start
+            await self.keys.expire_due()
         await self._store.close()
 
 

@@ -5,7 +5,7 @@ is a hint: a subscription that would skip an offset reads the journal before any
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -41,6 +41,10 @@ class LiveKey(msgspec.Struct, frozen=True):
     key: ListenKey
     dialect: Dialect
     string: str
+
+    def __repr__(self) -> str:
+        """Without the string, which is secret."""
+        return f"LiveKey(key={self.key!r}, dialect={self.dialect.name!r})"
 
 
 class Streams:
@@ -383,10 +387,12 @@ class Streams:
             for subscription in tuple(self._by_key.get(end.key.id, ())):
                 self._end(subscription, end.cause)
 
-    def api_key_revoked(self, api_key_id: str, account_id: int) -> None:
-        """End what the API key held open itself, and every socket that only its allow-list let in."""
-        for subscription in tuple(self._by_api_key.get(api_key_id, ())):
-            self._end(subscription, "revoked")
+    def api_keys_revoked(self, api_key_ids: Iterable[str], account_id: int) -> None:
+        """End what API keys of an account held open themselves, and every socket that only their allow-lists
+        let in."""
+        for api_key_id in api_key_ids:
+            for subscription in tuple(self._by_api_key.get(api_key_id, ())):
+                self._end(subscription, "revoked")
         for subscriptions in tuple(self._by_key.values()):
             for subscription in tuple(subscriptions):
                 key = subscription.key
