@@ -1,5 +1,5 @@
-"""python-binance: USD-M, COIN-M and portfolio margin with the newest; spot, margin and Binance.US with 1.0.19,
-when they were on listen keys."""
+"""python-binance: USD-M, COIN-M and portfolio margin with the newest; with 1.0.19 spot, margin, Binance.US,
+which had listen keys then."""
 
 import asyncio
 import contextlib
