@@ -419,7 +419,8 @@ async def test_a_page_is_bounded_by_its_bytes(store: Store, alice: Account) -> N
     one, other = StreamId(alice.id, "orders"), StreamId(alice.id, "fills")
     for number in range(40):
         await store.append([Submission(one, b"%02d" % number * 50), Submission(other, b"x")], START + number)
-    epoch, found = epoch_of(store, one), []
+    epoch = epoch_of(store, one)
+    found: list[Event] = []
     for most_bytes in (1, 100, 101, 250, 1000, 10_000):
         page = store.read_events(one, epoch, 0, 30, most_bytes)
         assert [event.offset for event in page] == list(range(1, min(-(-most_bytes // 100), 30) + 1))

@@ -5,6 +5,7 @@ What a program has not dealt with when it dies is gone.
 """
 
 import asyncio
+import re
 import zlib
 from collections import deque
 from dataclasses import dataclass
@@ -36,18 +37,30 @@ class Product:
     scope: str = ""
     names_key: bool = True
     topics: tuple[str, ...] = ("",)
-    filter: str = ""
-    """The one kind of event that the bot asks for; empty for all."""
 
     @property
     def query(self) -> str:
         return f"symbol={self.scope}" if self.scope else ""
 
-    def wants(self, topic: str) -> frozenset[str]:
+    def parts_of(self, target: str) -> tuple[str, ...]:
+        """What is read by a socket: the stream's topics, or what a filter lets through; empty for all."""
+        lists = re.findall(r"events=([^&]*)", target)
+        return (
+            ("/".join(sorted({kind for each in lists for kind in each.split("/")})),)
+            if lists
+            else self.topics
+        )
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """All that is ever read, each with a target that brings it."""
+        return {part: target for target in self.targets for part in self.parts_of(target)}
+
+    def wants(self, part: str) -> frozenset[str]:
         """The kinds of events that come."""
-        if topic:
-            return frozenset((topic.rpartition(".")[2],))
-        return frozenset((self.filter,) if self.filter else self.kinds)
+        return (
+            frozenset(kind.rpartition(".")[2] for kind in part.split("/")) if part else frozenset(self.kinds)
+        )
 
 
 SUBSCRIBED = "/ws"
@@ -71,7 +84,20 @@ PRODUCTS = (
         ("ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE"),
         ("/private/ws?listenKey=KEY&events=ORDER_TRADE_UPDATE",),
         names_key=False,
-        filter="ORDER_TRADE_UPDATE",
+    ),
+    Product(
+        "/fapi/v1/listenKey",
+        "binance-usdm",
+        ("ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE"),
+        (
+            "/private/ws?listenKey=KEY",
+            "/private/ws?listenKey=KEY&events=ORDER_TRADE_UPDATE",
+            "/private/stream?events=ACCOUNT_UPDATE&listenKey=KEY",
+            "/private/ws?listenKey=KEY&events=ORDER_TRADE_UPDATE/ACCOUNT_UPDATE",
+            "/private/ws?listenKey=KEY&events=ACCOUNT_UPDATE&listenKey=KEY&events=ORDER_TRADE_UPDATE",
+            SUBSCRIBED,
+        ),
+        names_key=False,
     ),
     Product(
         "/sapi/v1/userDataStream/isolated",
@@ -94,6 +120,7 @@ PRODUCTS = (
         topics=("spot.executionReport", "ACCOUNT_UPDATE"),
     ),
 )
+WHOLE, FILTERED = PRODUCTS[1:3]
 
 
 @dataclass
@@ -130,8 +157,8 @@ class Item:
 class Socket:
     """One connection, with what the library does about it."""
 
-    def __init__(self, bot: "Bot", wire: Wire, number: int) -> None:
-        self.bot, self.wire, self.number = bot, wire, number
+    def __init__(self, bot: "Bot", wire: Wire, number: int, parts: tuple[str, ...]) -> None:
+        self.bot, self.wire, self.number, self.parts = bot, wire, number, parts
         self.open = True
         self.bound: list[str] = []
         """The keys that it was opened for."""
@@ -211,7 +238,8 @@ class Socket:
     def _event(self, event: dict[str, Any]) -> None:
         bot = self.bot
         bot.world.history.heard(bot, event)
-        topic = next((name for name in bot.product.topics if event["e"] in bot.product.wants(name)), "")
+        wanted = (part for part in self.parts if event["e"] in bot.product.wants(part))
+        topic = next(wanted, self.parts[0])
         self.taken.setdefault(topic, []).append((bot.now, event["n"]))
         bot.inbox.append(Item(self, bot.now, event["n"], topic))
         bot.turn_to_inbox()
@@ -256,10 +284,20 @@ class Bot:
     """A program that wants every fill of one stream, over all its connections and lives."""
 
     def __init__(
-        self, world: "World", name: str, account: str, api_key: Any, product: Product, habits: Habits
+        self,
+        world: "World",
+        name: str,
+        account: str,
+        api_key: Any,
+        product: Product,
+        habits: Habits,
+        *,
+        is_twin: bool = False,
     ) -> None:
         self.world, self.name, self.account, self.api_key = world, name, account, api_key
         self.product, self.habits = product, habits
+        self.is_twin = is_twin
+        """Another bot has the same API key, and another filter."""
         self.random = Random(world.random.random())
         self.manner = habits.manner
         self.address = f"192.0.2.{len(world.bots) + 1}"
@@ -371,15 +409,21 @@ class Bot:
         """A key that lives: a new one, or the one at hand once more."""
         if self.key and not self.habits.new_keys:
             query = f"listenKey={self.key}" if self.product.names_key else ""
-            status, _ = await self.call("PUT", query)
+            status, answer = await self.call("PUT", query)
             if status == 200:
+                self._take_key(answer.get("listenKey", self.key))
                 return
         status, answer = await self.call("POST")
         assert status == 200, answer
-        self.key = answer["listenKey"]
-        self.keys.append(self.key)
-        if self.begun_at is None and not self.world.by_address:
+        self._take_key(answer["listenKey"])
+        if self.begun_at is None and not self.world.by_address and not self.is_twin:
             self.begun_at = self.now
+
+    def _take_key(self, key: str) -> None:
+        """Another one than before, where a twin has closed that."""
+        self.key = key
+        if key not in self.keys:
+            self.keys.append(key)
 
     async def give_up_key(self) -> None:
         """DELETE. From the answer on the key is nobody's."""
@@ -389,12 +433,12 @@ class Bot:
 
     # Connections -----------------------------------------------------------------------------------------
 
-    async def connect(self) -> Socket | None:
+    async def connect(self, target: str = "") -> Socket | None:
         """One more socket for the key; None where it was refused."""
         await self.get_key()
-        target = self.random.choice(self.product.targets)
+        target = target or self.random.choice(self.product.targets)
         wire = Wire(self.world.loop, self.habits.latency, self.habits.window)
-        socket = Socket(self, wire, self.world.next_socket())
+        socket = Socket(self, wire, self.world.next_socket(), self.product.parts_of(target))
         wire.client = socket
         await self.world.loop.pause(self.habits.latency + self.random.choice([0, 0, 0, SECOND]))
         key = self.key
@@ -418,8 +462,12 @@ class Bot:
         return socket
 
     async def _make_sure_of_beginning(self, socket: Socket, target: str) -> None:
-        """Where addresses are told apart, reading begins when the gateway says that it does."""
-        await self.world.loop.pause(4 * self.habits.latency)
+        """Where addresses are told apart, or who began was another one, reading begins when the gateway says
+        that it does, and has had a moment to write that down."""
+        process = self.world.process
+        await self.world.loop.pause(4 * self.habits.latency + self.is_twin * SECOND // 10)
+        if process is not self.world.process or not process.alive:
+            return
         acks = len(self.product.topics) if self.product.topics != ("",) else int(target == SUBSCRIBED)
         if socket.has_begun and len(socket.replies) >= acks:
             self.begun_at = self.now
@@ -439,7 +487,7 @@ class Bot:
             self._ask_for_topics(socket, "unsub")
             await self.world.loop.pause(self.random.randint(0, SECOND))
             self._ask_for_topics(socket, "sub")
-        elif SUBSCRIBED in self.product.targets:
+        elif SUBSCRIBED in self.product.targets and socket.parts == ("",):
             for key in set(socket.bound):
                 request = {"method": "UNSUBSCRIBE", "params": [key], "id": 2}
                 socket.send(1, msgspec.json.encode(request))
@@ -526,5 +574,6 @@ class Bot:
         self._go_on()
         for socket in tuple(self.sockets):
             socket.close(politely=True)
-        while await self.connect() is None:
-            await self.world.loop.pause(SECOND // 10)
+        for target in self.product.parts.values():
+            while await self.connect(target) is None:
+                await self.world.loop.pause(SECOND // 10)

@@ -8,6 +8,7 @@ from functools import cache
 from itertools import count
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -21,7 +22,7 @@ from listenkey.service.accounts import NewApiKey
 from listenkey.service.consumers import Delivery, DeliveryRules
 from listenkey.service.gateway import GatewayOptions
 from listenkey.wire.routes import RouteTable, build_routes
-from tests.world.bots import MANNERS, PRODUCTS, Bot, Habits
+from tests.world.bots import FILTERED, MANNERS, PRODUCTS, WHOLE, Bot, Habits, Product
 from tests.world.gateway import Gone, Process
 from tests.world.history import problems
 from tests.world.recorder import ACCOUNTS, Recorder
@@ -66,6 +67,7 @@ class World:
             most_events=random.choice([30, 100, 1000]),
         )
         self.longest = self.reach.longest
+        self.filters = random.choice([0, 1, 16])
         self.queue_bytes = random.choice([5_000, 20_000, 200_000])
         self.history = Recorder(self, self.reach)
         self.process: Process
@@ -113,6 +115,7 @@ class World:
             commit_after=lambda: random.choice([0, 0, 1, MILLISECOND, 40 * MILLISECOND]),
             tell_after=lambda: random.choice([0, 0, 1, 2 * MILLISECOND]),
         )
+        self.process.gateway.consumers.most_filters = self.filters
         self.history.watch(self.process)
         await self.process.start()
 
@@ -151,9 +154,13 @@ class World:
             ):
                 continue
             api_key = await accounts.add_api_key(account, NewApiKey())
-            self.bots.append(
-                Bot(self, f"bot {number}", account, api_key, product, self._habits(product.stream))
-            )
+            self._add_bot(f"bot {number}", account, api_key, product)
+            if product is WHOLE and not self.shares and random.random() < 0.5:
+                self._add_bot(f"twin of bot {number}", account, api_key, FILTERED, is_twin=True)
+
+    def _add_bot(self, name: str, account: str, api_key: Any, product: Product, **more: bool) -> None:
+        habits = self._habits(product.stream)
+        self.bots.append(Bot(self, name, account, api_key, product, habits, **more))
 
     def _habits(self, stream: str) -> Habits:
         random = self.random

@@ -69,6 +69,8 @@ class Reading:
     bot: str
     stream: Stream
     kinds: frozenset[str]
+    program: str = ""
+    """Whoever deals with what comes: one program may read by several filters in turn."""
     begun: Micros | None = None
     """Events that were handed in later are owed."""
     handled: set[int] = field(default_factory=set)
@@ -118,11 +120,26 @@ def problems(history: History) -> list[str]:
     found = [f"foreign: {each}" for each in history.foreign]
     journaled = {event.number for events in history.journals.values() for event in events}
     found += [f"acknowledged and not journaled: {number}" for number in history.acknowledged - journaled]
+    programs: dict[str, list[_Judge]] = {}
     for reading in history.readings:
-        events = history.journals.get(reading.stream, [])
-        judge = _Judge(history, reading, events)
+        judge = _Judge(history, reading, history.journals.get(reading.stream, []))
+        programs.setdefault(reading.program or reading.bot, []).append(judge)
         found += [f"{reading.bot} {reading.stream[1]}: {each}" for each in judge.problems()]
+    for program, judges in programs.items():
+        found += [f"{program}: {each}" for each in _losses(judges)]
     return found
+
+
+def _losses(judges: "list[_Judge]") -> Iterator[str]:
+    """What a program dealt with by none of its readings, and none of them has an excuse for."""
+    handled = {number for judge in judges for number in judge.reading.handled}
+    owed = {number: event for judge in judges for number, event in judge.by_number.items()}
+    for number, event in owed.items():
+        if number in handled:
+            continue
+        lost = [judge.loss(event) for judge in judges if number in judge.by_number]
+        if all(lost):
+            yield " and ".join(each for each in lost if each)
 
 
 class _Judge:
@@ -146,8 +163,6 @@ class _Judge:
             yield from self._start(start)
         for receipt in self.reading.receipts:
             yield from self._receipt(receipt)
-        for event in self.events:
-            yield from self._lost(event)
 
     # One socket ---------------------------------------------------------------------------------------
 
@@ -198,18 +213,17 @@ class _Judge:
 
     # Losses -------------------------------------------------------------------------------------------
 
-    def _lost(self, event: Event) -> Iterator[str]:
-        """Dealt with, or one of the excuses that were announced."""
-        reading = self.reading
-        if event.number in reading.handled or not self._is_owed(event) or self._was_passed_over(event):
-            return
+    def loss(self, event: Event) -> str:
+        """What is wrong with an event that was not dealt with; empty for one of the announced excuses."""
+        if not self._is_owed(event) or self._was_passed_over(event):
+            return ""
         drops = self.drops.get(event.number, [])
         if any(drop.dropped - drop.taken >= self.bounds.overlap for drop in drops):
-            return
+            return ""
         last = max((drop.dropped for drop in drops), default=None)
         if last is not None and self._is_beyond_the_bounds(event, last):
-            return
-        yield f"lost: {event.number} at {event.place} of {event.time}, taken and dropped {drops}"
+            return ""
+        return f"lost: {event.number} at {event.place} of {event.time}, taken and dropped {drops}"
 
     def _is_owed(self, event: Event) -> bool:
         begun = self.reading.begun

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from listenkey.base.clock import SECOND, Micros
-from listenkey.core.consumer import ConsumerId, Cursor, Reach
+from listenkey.core.consumer import SHARED, ConsumerId, Cursor, Reach
 from listenkey.core.position import Position
 from listenkey.core.records import StreamId
 from listenkey.service.vault import digest_of
@@ -44,13 +45,13 @@ class Recorder(History):
         found = self._readings.get((bot.name, topic))
         if found is None:
             stream = bot.account, bot.product.stream
-            found = Reading(f"{bot.name} {topic}".strip(), stream, bot.product.wants(topic))
+            found = Reading(f"{bot.name} {topic}".strip(), stream, bot.product.wants(topic), bot.name)
             self._readings[bot.name, topic] = found
             self.readings.append(found)
         return found
 
     def opened(self, socket: "Socket") -> None:
-        for topic in socket.bot.product.topics:
+        for topic in socket.parts:
             heard = Heard(socket.number, socket.bound, socket.taken.setdefault(topic, []))
             self.reading(socket.bot, topic).sockets.append(heard)
 
@@ -108,7 +109,7 @@ class Recorder(History):
                 found = process.store.find_key(digest_of(key))
                 if found is not None and found.state != "active":
                     self.ended_keys[key] = found.ended_at
-            for topic in bot.product.topics:
+            for topic in bot.product.parts:
                 self.reading(bot, topic).begun = bot.begun_at
         entries = self.world.logs.entries
         for entry in entries[self._told_logs :]:
@@ -126,11 +127,14 @@ class Recorder(History):
             self.appended(stream, epoch, process.store.read_events(stream, epoch, had, 1 << 30))
 
     def _take_log(self, entry: Any) -> None:
-        (bot,) = [bot for bot in self.world.bots if bot.api_key.id == entry["api_key"]]
-        number = self._epochs[bot.account, entry["stream"]].index(entry["epoch"])
-        first, last = (number, entry["first"]), (number, entry["last"])
-        for topic in bot.product.topics:
-            self.reading(bot, topic).passed.append((first, last))
+        for bot in self.world.bots:
+            if bot.api_key.id != entry["api_key"]:
+                continue
+            number = self._epochs[bot.account, entry["stream"]].index(entry["epoch"])
+            first, last = (number, entry["first"]), (number, entry["last"])
+            for part in bot.product.parts:
+                if entry["place"] in {SHARED, part, f"events={part}"} or part in bot.product.topics[1:]:
+                    self.reading(bot, part).passed.append((first, last))
 
 
 def name_of(stream: StreamId) -> Stream:
@@ -143,7 +147,7 @@ class Watch:
     def __init__(self, recorder: Recorder, process: Process) -> None:
         self.recorder, self.process = recorder, process
         self._start: Start | None = None
-        self._since: dict[Any, tuple[Any, int, Place]] = {}
+        self._since: dict[Any, tuple[Any, str, int, Place]] = {}
         self._moved: list[tuple[Micros, ConsumerId, Place]] = []
         consumers, streams, store = process.gateway.consumers, process.gateway.streams, process.store
         self._appended, streams.appended = streams.appended, self.appended
@@ -163,8 +167,11 @@ class Watch:
             return self._open(key, stream, place, address)
         holder = f"{key.user}@{address}" if self.recorder.world.by_address else key.user
         consumer_id = ConsumerId(stream.account_id, stream.stream, holder, place)
-        cursor = self._cursor(stream, consumer_id)
+        shared = replace(consumer_id, place=SHARED)
+        cursors = {each: self._cursor(stream, each) for each in (consumer_id, shared)}
         opened = self._open(key, stream, place, address)
+        consumer_id = opened[1].consumer.id
+        cursor = cursors[consumer_id]
         self._start = self._started(stream, consumer_id, cursor, opened[0][0])
         self._note(opened[1].consumer)
         return opened
@@ -173,6 +180,7 @@ class Watch:
         """Where a place is; of a new one, where the lowest of the reader's others is."""
         known = self.process.gateway.consumers._open.get(consumer_id)
         if known is not None:
+            known.forget_ended(self.process.gateway.clock.now() - self.recorder.reach.longest)
             return known.cursor
         place = self.process.store.find_place(consumer_id)
         if place is not None:
@@ -214,20 +222,21 @@ class Watch:
         if self.process.alive:
             assert self._start is not None
             socket = outlet._transport.wire.client
-            self.recorder.reading(socket.bot, subscription.topic).starts.append(self._start)
-            taken = socket.taken.setdefault(subscription.topic, [])
+            part = subscription.topic or "/".join(sorted(subscription.events or ()))
+            self.recorder.reading(socket.bot, part).starts.append(self._start)
+            taken = socket.taken.setdefault(part, [])
             since = self.recorder.epoch(subscription.stream, subscription.epoch), subscription.next - 1
-            self._since[subscription] = socket, len(taken), since
+            self._since[subscription] = socket, part, len(taken), since
         return subscription
 
     def confirm(self, subscription: Any, place: Position, *times: Micros) -> None:
         """A socket is taken to have something."""
         self._confirm(subscription, place, *times)
         if self.process.alive:
-            socket, before, since = self._since[subscription]
+            socket, part, before, since = self._since[subscription]
             upto = self.recorder.epoch(subscription.stream, place.epoch), place.offset
-            taken = len(socket.taken[subscription.topic]) - before
-            reading = self.recorder.reading(socket.bot, subscription.topic)
+            taken = len(socket.taken[part]) - before
+            reading = self.recorder.reading(socket.bot, part)
             reading.receipts.append(Receipt(socket.number, upto, since, taken))
             self._note(subscription.reader.consumer)
 

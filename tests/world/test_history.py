@@ -234,3 +234,45 @@ def test_an_event_of_an_older_epoch_is_looked_for_too(history, reading):
     reading.handled.discard(10)
     reading.sockets[1].taken.remove((8 * SECOND, 10))
     assert any("lost: 10" in each for each in problems(history))
+
+
+# Programs that read by several filters -----------------------------------------------------------------
+
+
+@pytest.fixture
+def filtered(history, reading):
+    """The same program also reads by a filter, which lets all of it through."""
+    other = Reading("bot by filter", STREAM, frozenset(("fill",)), "bot", begun=0)
+    reading.program = "bot"
+    history.readings.append(other)
+    return other
+
+
+def test_what_came_by_either_filter_is_had(history, reading, filtered):
+    """A program that changes its filter deals with everything all the same."""
+    reading.handled -= {3, 4}
+    filtered.handled = {3, 4}
+    assert problems(history) == []
+
+
+def test_what_came_by_no_filter_is_lost(history, reading, filtered):
+    """Unless one of them has an excuse for it."""
+    reading.handled -= {3, 4}
+    assert ["lost: 3" in each for each in problems(history)] == [True, False]
+    filtered.passed.append(((0, 3), (0, 4)))
+    assert problems(history) == []
+
+
+def test_what_a_filter_leaves_out_is_not_excused_by_it(history, reading, filtered):
+    """Only those readings are asked that would have brought it."""
+    filtered.kinds = frozenset(("balance",))
+    filtered.passed.append(((0, 3), (0, 4)))
+    reading.handled -= {3, 4}
+    assert len(problems(history)) == 2
+
+
+def test_another_program_is_owed_for_itself(history, reading, filtered):
+    """Two bots with one API key and different filters: what one had the other one lacks."""
+    filtered.program = "twin"
+    filtered.handled = set(range(1, 10))
+    assert ["lost: 10" in each for each in problems(history)] == [True]

@@ -72,6 +72,8 @@ class Consumers:
         self._dirty: dict[Consumer, None] = {}
         self._new_filters: dict[ConsumerId, frozenset[str]] = {}
         """By reader, the places of filters that the store may not show yet."""
+        self.most_filters = FILTERS
+        """So many filters of one reader have places of their own."""
         self._looked_at: Micros = 0
         self._last_passed: tuple[ConsumerId, Opening] | None = None
 
@@ -138,7 +140,7 @@ class Consumers:
         cursors = self._store.read_places(consumer_id)
         if is_filter(consumer_id.place) and consumer_id.place != SHARED:
             new = self._new_filters.get(whole, frozenset())
-            if len(new.union(filter(is_filter, cursors)) - {SHARED}) >= FILTERS:
+            if len(new.union(filter(is_filter, cursors)) - {SHARED}) >= self.most_filters:
                 return self._find(msgspec.structs.replace(consumer_id, place=SHARED), view)
             self._new_filters[whole] = new | {consumer_id.place}
         begun = [consumer_id]
