@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 from msgspec.structs import replace
 
-from listenkey.dialect import model
+from listenkey.dialect import api, model
 from listenkey.dialect.registry import load_dialects
 from listenkey.reference import words
 from listenkey.reference.describe import describe
@@ -140,6 +140,8 @@ def test_parameters_follow_the_dialect():
     [
         (words.FAILURES, model.FailureKind),
         (words.CLOSES, model.CloseKind),
+        (words.API_METHODS, api.ApiMethodKind),
+        (words.API_FAILURES, api.ApiFailureKind),
         (words.CONTROL_ERRORS, model.ControlErrorKind),
         (words.FIELDS, model.FieldKind),
         (words.ISSUES, model.KeySpace.__annotations__["issue"]),
@@ -147,7 +149,18 @@ def test_parameters_follow_the_dialect():
         (words.PAYLOADS, model.Auth.__annotations__["signature_payload"]),
         (words.REQUESTS, model.SocketPath.__annotations__["control"]),
     ],
-    ids=["failures", "closes", "control errors", "fields", "issue", "signature", "payload", "control"],
+    ids=[
+        "failures",
+        "closes",
+        "methods",
+        "failures of methods",
+        "control errors",
+        "fields",
+        "issue",
+        "signature",
+        "payload",
+        "control",
+    ],
 )
 def test_every_name_of_the_vocabulary_has_words(known, vocabulary):
     """A dialect added later finds words for whatever it may use."""

@@ -90,6 +90,10 @@ def test_there_is_a_page_for_each_product_call_stream_and_chapter():
         wanted |= {f"{dialect.name}/index.html"}
         wanted |= {f"{dialect.name}/{each.kind}.html" for each in dialect.operations}
         wanted |= {f"{dialect.name}/stream-{each.name}.html" for each in dialect.streams}
+        for api in dialect.apis:
+            page = f"{dialect.name}/api{api.path.replace('/', '-')}"
+            wanted |= {f"{page}.html", *(f"{page}-{each.name}.html" for each in api.methods)}
+        wanted |= {f"{dialect.name}/token.html" for _ in dialect.token_calls}
     assert [path for path in FULL.paths if path.endswith("-chilkat.html")] == [
         f"{name}/stream-{each.name}-chilkat.html"
         for name in ("binance-usdm", "bingx")
@@ -183,6 +187,9 @@ def test_all_that_a_product_says_is_on_its_pages():
         wanted += [field.path for event in dialect.events for field in event.fields]
         wanted += [event.title for event in dialect.events]
         wanted += [era.title for era in dialect.eras] + [era.since for era in dialect.eras]
+        wanted += [row.msg for api in dialect.apis for row in api.failures]
+        wanted += [method.name for api in dialect.apis for method in api.methods]
+        wanted += [call.path for call in dialect.token_calls]
         wanted += [topic.name for stream in dialect.streams for topic in stream.topics]
         assert [each for each in wanted if squeezed(each) not in pages] == []
 

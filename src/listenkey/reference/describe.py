@@ -63,7 +63,7 @@ class Parameter(msgspec.Struct, frozen=True):
     required: bool
     meaning: str
     sample: str
-    role: Literal["listen_key", "scope", "timestamp", "window", "signature"]
+    role: Literal["listen_key", "scope", "timestamp", "window", "signature", "other"] = "other"
     aliases: tuple[str, ...] = ()
 
 

@@ -2,6 +2,7 @@
 
 from typing import Final, NamedTuple
 
+from listenkey.dialect.api import ApiFailureKind, ApiMethodKind
 from listenkey.dialect.model import CloseKind, ControlErrorKind, FailureKind, FieldKind
 
 FAILURES: Final[dict[FailureKind, tuple[str, str]]] = {
@@ -147,6 +148,51 @@ FIELDS: Final[dict[FieldKind, str]] = {
     "object": "object",
     "list": "list",
     "any": "anything",
+}
+
+API_METHODS: Final[dict[ApiMethodKind, tuple[str, str]]] = {
+    "ping": ("Ask whether the server answers", "Nothing else happens."),
+    "time": ("Ask the time", "The server's clock, which timestamps are compared with."),
+    "logon": ("Log on", "Requests on this connection need not name an API key from then on."),
+    "status": ("Ask who is logged on", "And since when."),
+    "logout": ("Log off", "Subscriptions that hung on it end."),
+    "subscriptions": ("List subscriptions", "Those of this connection, by their numbers."),
+    "create": ("Create a listen key", "As the REST call of that name."),
+    "extend": ("Extend a listen key", "As the REST call of that name."),
+    "close": ("Close a listen key", "As the REST call of that name."),
+    "subscribe": ("Subscribe, logged on", "Events of the account that is logged on come from now on."),
+    "subscribe_signature": (
+        "Subscribe by signature",
+        "Events of the account whose API key signed this come from now on; nobody has to be logged on.",
+    ),
+    "subscribe_token": (
+        "Subscribe by listen token",
+        "Events that the token stands for come from now on, until it expires.",
+    ),
+    "unsubscribe": ("End a subscription", "No event comes by it any more."),
+}
+
+API_FAILURES: Final[dict[ApiFailureKind, tuple[str, str]]] = {
+    "not_json": ("The message is no JSON object.", "Send one request a message."),
+    "method_missing": ("The request has no `method`.", "Name one."),
+    "method_unknown": ("There is no such `method`.", "Check its spelling, dots and capitals included."),
+    "parameter_missing": ("A parameter is missing or of another type.", "Send it."),
+    "not_logged_on": ("The method is for who is logged on.", "Log on first."),
+    "logon_key_kind": (
+        "An API key of this kind may not log on.",
+        "Use one of a kind that may, or a method that takes its own signature.",
+    ),
+    "subscription_active": ("That subscription is there already.", "Go on reading it, or end it first."),
+    "subscription_inactive": ("There is no such subscription.", "List those that there are."),
+    "subscription_ids_spent": (
+        "The connection has given out all the numbers that it has.",
+        "Connect again.",
+    ),
+    "too_many_subscriptions": (
+        "The connection has as many subscriptions as it may.",
+        "End one, or open another connection.",
+    ),
+    "listen_token_unknown": ("The token has expired or never was.", "Make another one."),
 }
 
 

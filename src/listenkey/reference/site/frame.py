@@ -15,7 +15,15 @@ from listenkey.reference.site.markdown import markdown, prose
 from listenkey.reference.site.pages import Entry, Page
 from listenkey.reference.site.programs import Download, Programs, plain_title
 from listenkey.reference.site.search import headings, name_rows
-from listenkey.reference.site.text import GATEWAY, duration, gateway_urls, sample, socket_bases, spoken
+from listenkey.reference.site.text import (
+    GATEWAY,
+    api_bases,
+    duration,
+    gateway_urls,
+    sample,
+    socket_bases,
+    spoken,
+)
 
 
 class Frame:
@@ -42,6 +50,7 @@ class Frame:
             gateway=GATEWAY,
             gateway_urls=gateway_urls,
             socket_bases=socket_bases,
+            api_bases=api_bases,
             chapter=_chapter,
             downloads=downloads,
             plain_title=plain_title,
@@ -62,7 +71,10 @@ class Frame:
     def render(self, page: Page) -> bytes:
         """A whole page."""
         content = self.content(page)
-        contents = [(name, title) for name, title in headings(content) if f'<h2 id="{name}"' in content]
+        found = list(headings(content))
+        contents = [each for each in found if f'<h2 id="{each[0]}"' in content]
+        if len(contents) < 2:
+            contents = found
         frame = self._templates.get_template("frame.html")
         return frame.render(page=page, root=page.root, content=content, contents=contents).encode()
 

@@ -1,11 +1,13 @@
 """Which pages there are, where they lie, and how they hang together."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from listenkey.reference.describe import Call, Product, StreamPage
+from listenkey.reference.websocket_api import Api, Method, describe_apis, token_call
 
 OWN = {
     "settings": "Settings",
@@ -17,6 +19,9 @@ OWN = {
     "metrics": "Metrics",
 }
 """The chapters about the gateway itself, in the order of the menu."""
+
+
+API_TITLE = "WebSocket API"
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -65,7 +70,11 @@ def _product_pages(product: Product, more: Sequence[str]) -> Iterator[Page]:
     above = ((home, product.title),)
     for call in product.calls:
         yield Page(
-            call_path(product, call), call.title, "call.html", {"product": product, "call": call}, above
+            call_path(product, call),
+            call.title,
+            "call.html",
+            {"product": product, "call": call, "of": call.kind},
+            above,
         )
     for stream in product.streams:
         values = {"product": product, "stream": stream, "more": more}
@@ -78,6 +87,27 @@ def _product_pages(product: Product, more: Sequence[str]) -> Iterator[Page]:
                 "programs.html",
                 {**values, "heading": heading},
                 (*above, (path, stream.title)),
+            )
+    yield from _api_pages(product)
+
+
+def _api_pages(product: Product) -> Iterator[Page]:
+    above = ((product_path(product), product.title),)
+    for row in product.dialect.token_calls:
+        call = token_call(product, row)
+        values = {"product": product, "call": call, "of": "token"}
+        yield Page(token_path(product), call.title, "call.html", values, above)
+    for api in describe_apis(product):
+        values = {"product": product, "api": api}
+        path = api_path(product, api)
+        yield Page(path, API_TITLE, "api.html", values, above)
+        for method in api.methods:
+            yield Page(
+                method_path(product, api, method),
+                method.name,
+                "method.html",
+                {**values, "method": method},
+                (*above, (path, API_TITLE)),
             )
 
 
@@ -98,12 +128,16 @@ def _product_entry(product: Product) -> Entry:
     streams = [
         Entry(stream.title, stream_path(product, stream), "WS", is_gone(stream)) for stream in product.streams
     ]
-    title = short_title(product)
-    return Entry(title, product_path(product), gone=is_over(product), below=(*calls, *streams))
+    tokens = [
+        Entry("Create a listen token", token_path(product), row.method) for row in product.dialect.token_calls
+    ]
+    apis = [Entry(API_TITLE, api_path(product, api), "WS") for api in describe_apis(product)]
+    below = (*calls, *streams, *tokens, *apis)
+    return Entry(short_title(product), product_path(product), gone=is_over(product), below=below)
 
 
 def is_over(product: Product) -> bool:
-    """Whether the venue has nothing of a product any more."""
+    """Whether the venue has none of a product's calls and addresses any more."""
     return all(call.era is not None for call in product.calls) and all(map(is_gone, product.streams))
 
 
@@ -115,7 +149,7 @@ def is_gone(stream: StreamPage) -> bool:
 def short_title(product: Product) -> str:
     """A product's title without its venue and what all titles end in."""
     title = product.title.removeprefix(product.venue).strip()
-    for ending in (" user data streams", " user data stream"):
+    for ending in (" user data streams", " user data stream", " data stream"):
         title = title.removesuffix(ending)
     return title[:1].upper() + title[1:] if title and not title.startswith("user data") else product.venue
 
@@ -138,6 +172,22 @@ def stream_path(product: Product, stream: StreamPage) -> str:
 def programs_path(product: Product, stream: StreamPage, heading: str) -> str:
     """Where the programs of a stream lie that have a page of their own."""
     return stream_path(product, stream).replace(".html", f"-{heading.lower()}.html")
+
+
+def token_path(product: Product) -> str:
+    """Where the page of the call that makes listen tokens lies."""
+    return f"{product.name}/token.html"
+
+
+def api_path(product: Product, api: Api) -> str:
+    """Where the page of a WebSocket API lies."""
+    return f"{product.name}/api{'-'.join(api.path.split('/'))}.html"
+
+
+def method_path(product: Product, api: Api, method: Method) -> str:
+    """Where the page of one of its methods lies."""
+    name = re.sub(r"[^\w.-]", "-", method.name)
+    return api_path(product, api).replace(".html", f"-{name}.html")
 
 
 def chapter_path(name: str) -> str:

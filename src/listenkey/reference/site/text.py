@@ -44,6 +44,13 @@ def gateway_urls(product: Product, call: Call) -> list[str]:
     return [f"{GATEWAY}{call.path}", by_prefix] if product.dialect.root else [by_prefix]
 
 
+def api_bases(product: Product) -> list[str]:
+    """What the path of a WebSocket API is added to at a gateway."""
+    address = GATEWAY.replace("http", "ws", 1)
+    by_prefix = f"{address}/{product.name}"
+    return [address, by_prefix] if product.dialect.root else [by_prefix]
+
+
 def socket_bases(product: Product, stream: StreamPage) -> list[str]:
     """What the paths of a stream's WebSocket are added to at a gateway."""
     address = GATEWAY.replace("http", "ws", 1)
