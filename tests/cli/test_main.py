@@ -23,6 +23,7 @@ CONTRACT = {
     "dialect": ["check", "list", "show"],
     "config": ["check", "doc", "show"],
     "docs": ["build", "explain", "import"],
+    "tail": [],
 }
 
 
