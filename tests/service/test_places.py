@@ -249,6 +249,17 @@ async def test_what_is_passed_over_is_said_once_for_all_topics(house):
     assert house.gateway.metrics.events_passed_over == 60
 
 
+async def test_what_is_passed_over_is_said_of_each_filter(house, string):
+    """They let different events through: the log names the place, so that each loss can be looked up."""
+    await house.publish("alice", STREAM, *events(FILL, 0, 60))
+    house.clock.advance(HOUR // 2)
+    with capture_logs() as logs:
+        for wanted in (only(FILL), {}, only(BALANCE)):
+            house.watch(string, **wanted)
+    passed = [entry["place"] for entry in logs if entry["event"] == "events_passed_over"]
+    assert passed == [f"events={FILL}", "", f"events={BALANCE}"]
+
+
 async def test_a_place_in_use_on_a_quiet_stream_is_not_forgotten(house, string):
     """Days without an event: the place of an open socket stays as it is."""
     filtered = house.watch(string, **only(FILL))

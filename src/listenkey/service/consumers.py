@@ -172,8 +172,9 @@ class Consumers:
 
     def _report(self, key: ListenKey, consumer_id: ConsumerId, opening: Opening) -> None:
         """Say what is passed over; of a reader's topics, which are asked for one after the other, once."""
-        told, self._last_passed = self._last_passed, (consumer_id.whole, opening)
-        if not opening.passed_over or (told == self._last_passed and not is_filter(consumer_id.place)):
+        is_topic = consumer_id.place and not is_filter(consumer_id.place)
+        told, self._last_passed = self._last_passed, (consumer_id.whole, opening) if is_topic else None
+        if not opening.passed_over or (is_topic and told == self._last_passed):
             return
         self._metrics.events_passed_over += opening.passed_over
         _log.warning(
