@@ -1,32 +1,38 @@
-"""Whether an answer of a gateway is one that its product's OpenAPI document tells of.
+"""Whether an answer of a gateway is one that an OpenAPI document tells of: its product's, or the admin API's.
 
 Every REST exchange of the tests with real sockets passes through here (`tests/edge/gate.py`).
 """
 
 import json
+import re
 from functools import cache
 from typing import Any
 
 import httpx
 from jsonschema import Draft202012Validator
 
-from listenkey.dialect.model import Dialect
 from listenkey.dialect.registry import load_dialects
 from listenkey.reference import openapi
 from listenkey.reference.describe import describe
+from listenkey.reference.own import admin_api
 from listenkey.wire.routes import OperationRoute, Route
 
 
 class Told:
-    """What is told of one product."""
+    """What a document tells."""
 
-    def __init__(self, dialect: Dialect) -> None:
-        self.document = json.loads(json.dumps(openapi.document(describe(dialect))))
+    def __init__(self, document: dict[str, Any]) -> None:
+        self.document = json.loads(json.dumps(document))
+        self._patterns = {
+            re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path))): row
+            for path, row in self.document["paths"].items()
+        }
         self._validators: dict[str, Draft202012Validator] = {}
 
     def faults(self, method: str, path: str, response: httpx.Response) -> list[str]:
         """What the document does not tell of an answer."""
-        operation = self.document["paths"].get(path, {}).get(method.lower())
+        rows = [row for pattern, row in self._patterns.items() if pattern.fullmatch(path)]
+        operation = rows[0].get(method.lower()) if rows else None
         if operation is None:
             return []
         told = operation["responses"].get(str(response.status_code))
@@ -34,8 +40,8 @@ class Told:
             return [f"status {response.status_code} is not told of"]
         wrong = [
             f"{name}: {response.headers[name]} is no number"
-            for name in told.get("headers", {})
-            if not response.headers.get(name, "0").isdigit()
+            for name, header in told.get("headers", {}).items()
+            if header["schema"]["type"] == "integer" and not response.headers.get(name, "0").isdigit()
         ]
         if response.content:
             kind = response.headers.get("content-type", "")
@@ -46,7 +52,7 @@ class Told:
         return wrong
 
     def _body(self, where: str, media: dict[str, Any], response: httpx.Response) -> list[str]:
-        if "json" not in where:
+        if not where.endswith("/json"):
             return []
         if where not in self._validators:
             schema = {**media["schema"], "components": self.document["components"]}
@@ -69,4 +75,14 @@ def faults(route: Route, response: httpx.Response) -> list[str]:
 def _told(name: str) -> Told | None:
     """By the dialect as it comes: eras that a test sets are told of there."""
     dialect = load_dialects().get(name)
-    return None if dialect is None else Told(dialect)
+    return None if dialect is None else Told(openapi.document(describe(dialect)))
+
+
+def admin_faults(response: httpx.Response) -> list[str]:
+    """The same of the admin listener's answers; nothing for its pages."""
+    return _admin().faults(response.request.method, response.request.url.path, response)
+
+
+@cache
+def _admin() -> Told:
+    return Told(admin_api.document())

@@ -1,0 +1,1 @@
+"""The gateway's own interfaces as documents, and the chapters of its own reference as they are shipped."""

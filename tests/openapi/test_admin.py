@@ -1,0 +1,94 @@
+"""The OpenAPI document of the admin API and the schemas of the native stream: current, and as answered."""
+
+import ast
+import inspect
+import json
+import re
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from listenkey.base import errors
+from listenkey.core.position import Gap, Position
+from listenkey.core.records import Event
+from listenkey.edge.admin import app
+from listenkey.edge.admin.call import failure
+from listenkey.reference.own import admin_api
+from listenkey.reference.own.admin_calls import ANYWHERE, CALLS, STATUS, WITH_TOKEN, WRITING
+from listenkey.reference.own.admin_schemas import SCHEMAS
+from listenkey.reference.own.native import MESSAGES
+from listenkey.wire import native
+
+ROOT = Path(__file__).parents[2]
+PAGES = {"/", "/login", "/logout", "/docs", "/docs/**"}
+"""For people, not for programs."""
+
+
+def routes():
+    """Method, path and scope of every route, from the application's own table and constructor."""
+    found = {(method, path, scope) for (method, path), (scope, _) in app._BUILTIN.items()}
+    for node in ast.walk(ast.parse(inspect.getsource(app))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "_add":
+            given = [part.value for part in node.args[:3] if isinstance(part, ast.Constant)]
+            found |= {tuple(given)} if len(given) == 3 else set()
+    return {each for each in found if each[1] not in PAGES}
+
+
+def test_document_is_valid():
+    """Every tool that reads OpenAPI 3.1 takes the file."""
+    OpenAPIV31SpecValidator(json.loads(json.dumps(admin_api.document()))).validate()
+
+
+def test_every_route_is_told_and_none_besides():
+    """A call that was added, removed or let in by another scope shows in the document."""
+    told = {(call.method, re.sub(r"\{\w+\}", "*", call.path), call.scope) for call in CALLS}
+    assert told == routes()
+
+
+@pytest.mark.parametrize("code", [code for code in STATUS if code != "internal"])
+def test_codes_have_their_status(code):
+    """Who handles a status handles the codes that come with it."""
+    kinds = {each.code: each for each in vars(errors).values() if isinstance(each, type)}
+    error = kinds[code]("") if code in kinds else errors.Refused("", code=code)
+    assert failure(error).status == STATUS[code]
+
+
+def test_codes_are_in_the_table_of_errors():
+    """The page of errors and the document say the same."""
+    text = (ROOT / "docs" / "reference" / "errors.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`[^|]+) \| (\d+) \|", text.partition("## Lines")[0], re.MULTILINE)
+    table = {code: int(status) for codes, status in rows for code in re.findall(r"`(\w+)`", codes)}
+    page_only = {"method_not_allowed", "bad_form", "store_locked", "store_foreign"}
+    assert table == STATUS | {code: table[code] for code in page_only}
+    used = {code for call in CALLS for code in call.errors} | {*ANYWHERE, *WITH_TOKEN, *WRITING, "not_found"}
+    assert used == set(STATUS)
+
+
+def test_examples_fit_their_schemas():
+    """An example can be taken for what is sent."""
+    for schema, sample in SCHEMAS.values():
+        Draft202012Validator(schema).validate(sample)
+
+
+MADE = {
+    "event": [native.event_json("k3f9", Event(18, 1_700_000_000_000_000, b'{"e":"x"}'))],
+    "position": [native.position_json(Position("k3f9", 17), 1_700_000_000_000_000)],
+    "gap": [
+        native.gap_json(Gap("k3f9", 12, 15, "retention")),
+        native.gap_json(Gap("k3f9", 19, None, "epoch", Position("q7d2", 1))),
+    ],
+    "end": [native.end_json("expired")],
+}
+
+
+@pytest.mark.parametrize("kind", sorted(MESSAGES))
+def test_native_messages_fit_their_schemas(kind):
+    """A reader of the native stream that goes by the document understands each message, as that one alone."""
+    for message in MADE[kind]:
+        value = json.loads(message)
+        fitting = {
+            name for name, (schema, _) in MESSAGES.items() if Draft202012Validator(schema).is_valid(value)
+        }
+        assert fitting == {kind}
