@@ -84,7 +84,7 @@ def test_every_problem_is_listed_and_the_status_is_1(command, tmp_path):
         ("[dialect.bingx.limits]\nnone = 3", "none"),
         ('listen = ["127.0.0.1:0=bingx-coin"]', "127.0.0.1:0=bingx-coin names no dialect or stream"),
         ('[dialects]\nfiles = ["none.toml"]', "none.toml"),
-        ("[dialect.binance-margin-risk]\nroot = true\n", "binance-margin-risk"),
+        ("[dialect.binance-us]\nroot = true\n", "binance-us"),
     ],
 )
 def test_what_only_the_dialects_can_tell_is_checked_too(command, tmp_path, text, what):
@@ -158,7 +158,8 @@ def own_dialect(folder):
     """A dialect file of one's own: spot's, under other names."""
     spot = (ROOT / "src" / "listenkey" / "dialect" / "data" / "binance-spot.toml").read_text(encoding="utf-8")
     file = folder / "own.toml"
-    file.write_text(spot.replace("binance-spot", "my-spot"), encoding="utf-8")
+    renamed = spot.replace("binance-spot", "my-spot").replace('file = "my-spot"', 'file = "binance-spot"')
+    file.write_text(renamed, encoding="utf-8")
     return file
 
 
