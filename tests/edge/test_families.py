@@ -128,3 +128,32 @@ async def test_families_keep_to_themselves(gate):
         assert await socket.json() == event
     for socket in sockets.values():
         await socket.silent()
+
+
+@pytest.mark.parametrize("path", ["/ws/{}?timeUnit=MICROSECOND", "/stream?streams={}&timeUnit=microsecond"])
+async def test_times_in_microseconds(gate, path):
+    """Spot's sockets turn all times where they are asked to, also once the wrapping is changed; other sockets
+    have milliseconds."""
+    dialect = DIALECTS["binance-spot"]
+    key = await make(gate, dialect, await gate.api_key())
+    socket, other = await gate.dial(path.format(key)), await gate.dial(f"/ws/{key}")
+    event = {"e": "balanceUpdate", "E": 1732180100200, "a": "USDT", "d": "-250.0", "T": 1732180100180}
+    turned = event | {"E": 1732180100200_000, "T": 1732180100180_000}
+    await gate.publish(event, stream="binance-spot")
+    told = await socket.json()
+    assert told.get("data", told) == turned
+    assert await other.json() == event
+    combined = path.startswith("/ws")
+    await socket.ask({"method": "SET_PROPERTY", "params": ["combined", combined], "id": 1})
+    await gate.publish(event, stream="binance-spot")
+    assert await socket.json() == ({"stream": key, "data": turned} if combined else turned)
+
+
+async def test_milliseconds_where_the_venue_has_no_other_unit(gate):
+    """On a shared path the unit is for those products that know it."""
+    dialect = DIALECTS["binance-usdm"]
+    key = await make(gate, dialect, await gate.api_key())
+    socket = await gate.dial(f"/ws/{key}?timeUnit=MICROSECOND")
+    event = sample(dialect, "binance-usdm")
+    await gate.publish(event, stream="binance-usdm")
+    assert await socket.json() == event

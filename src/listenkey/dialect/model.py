@@ -398,6 +398,8 @@ class Frames(_Model, frozen=True, kw_only=True):
     receipts: Literal["echo", "empty"] = "echo"
     """What proves that a client took its frames: the exact echo of a Ping, or any Pong to an empty one, for
     clients that a payload breaks."""
+    time_unit_parameter: str = ""
+    """Query parameter by which a socket asks for times in microseconds (`MICROSECOND`); empty for none."""
 
 
 class Dialect(_Model, frozen=True, kw_only=True):

@@ -32,6 +32,7 @@ from listenkey.wire.messages import Fault, Request
 from listenkey.wire.parameters import read_form
 from listenkey.wire.rest import render_fault
 from listenkey.wire.routes import ApiRoute, RouteTable
+from listenkey.wire.times import wants_micros
 
 _NATIVE: Final = "/lk/"
 _log = structlog.get_logger(__name__)
@@ -118,7 +119,8 @@ class Venue:
         if places is not None and not places.take(address):
             return Refusal(429, b"too many sockets without a listen key")
         transport.write(switching_protocols(upgrade.accept, upgrade.date))
-        socket = VenueSocket(self._sockets, session, transport, address)
+        micros = wants_micros([each.dialect for each in route.candidates], upgrade.query)
+        socket = VenueSocket(self._sockets, session, transport, address, micros)
         socket.start(actions)
         return socket
 

@@ -39,6 +39,7 @@ from listenkey.service.streams import LiveKey
 from listenkey.wire import control, frames
 from listenkey.wire.notices import notices_for
 from listenkey.wire.routes import SocketCandidate, SocketRoute
+from listenkey.wire.times import InMicros
 
 if TYPE_CHECKING:
     from listenkey.service.outlet import EndReason, Subscription
@@ -102,14 +103,21 @@ class VenueSockets:
 class VenueSocket(WebSocket):
     """One venue socket."""
 
-    __slots__ = ("_asked", "_asking", "_left", "_places", "_receipts", "_session", "_sockets")
+    __slots__ = ("_asked", "_asking", "_left", "_micros", "_places", "_receipts", "_session", "_sockets")
 
     def __init__(
-        self, sockets: VenueSockets, session: Session, transport: asyncio.Transport, address: str
+        self,
+        sockets: VenueSockets,
+        session: Session,
+        transport: asyncio.Transport,
+        address: str,
+        micros: frozenset[str] = frozenset(),
     ) -> None:
+        """`micros`: the dialects whose events this socket wants with times in microseconds."""
         super().__init__(sockets.shared, transport, address, sockets.gateway.clock.now())
         self._sockets = sockets
         self._session = session
+        self._micros = micros
         self._places = sockets.places_for(session)
         """Where this socket took a place when it was let in."""
         self._asked = 0
@@ -270,7 +278,7 @@ class VenueSocket(WebSocket):
                     self._leave_off(subscription)
             case Rewrap():
                 for subscription in self.subscriptions:
-                    subscription.variant = self._variant(subscription.name)
+                    self._rewrap(subscription)
             case SetTopics():
                 self._follow_topics()
             case Close():
@@ -283,12 +291,18 @@ class VenueSocket(WebSocket):
     def _bind(self, bind: Bind) -> None:
         live = cast("LiveKey", bind.live)
         stream = scoped_name(bind.candidate.stream, live.key.scope)
-        streams, variant = self._sockets.gateway.streams, self._variant(live.string)
+        streams, variant = self._sockets.gateway.streams, self._variant(live, bind.candidate.stream)
         if self._has_topics:
             streams.hold(self, live, stream, variant)
             self._follow_topics()
         else:
             streams.subscribe(self, live, stream, variant, bind.events, left=self._left)
+
+    def _rewrap(self, subscription: "Subscription") -> None:
+        key = subscription.key
+        assert key is not None
+        live = LiveKey(key, self._sockets.gateway.dialects[key.key_space], subscription.name)
+        subscription.variant = self._variant(live, subscription.stream.stream.partition(":")[0])
 
     def _leave_off(self, subscription: "Subscription") -> None:
         self._note_left(subscription)
@@ -383,11 +397,14 @@ class VenueSocket(WebSocket):
         stream = self._stream
         return stream is not None and bool(stream.topics)
 
-    def _variant(self, name: str) -> frames.Variant:
-        stream = self._stream
-        if stream is not None and stream.topics:
-            return self._sockets.by_topic(stream, self._codec)
-        return frames.combined(name, self._codec) if self._session.combined else _raw(self._codec)
+    def _variant(self, live: LiveKey, stream: str) -> frames.Variant:
+        """`stream`: the one that the key opens here, without a symbol."""
+        here = self._stream
+        if here is not None and here.topics:
+            return self._sockets.by_topic(here, self._codec)
+        combined = self._session.combined
+        variant = frames.combined(live.string, self._codec) if combined else _raw(self._codec)
+        return InMicros(variant, live.dialect, stream) if live.dialect.name in self._micros else variant
 
     def _subscriptions(self, name: str) -> "list[Subscription]":
         return [subscription for subscription in self.subscriptions if subscription.name == name]
