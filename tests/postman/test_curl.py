@@ -61,6 +61,11 @@ def test_the_method_is_the_one_that_is_sent(text, method):
         (f"""curl --json '{{"a":true}}' {URL}""", (), pairs("a=true")),
         (f"curl -F a=1 -F 'b=@/etc/passwd' {URL}", (), pairs("a=1", "b=")),
         (f"curl --url-query a=1 {URL}", pairs("a=1"), ()),
+        (
+            f"curl --data-urlencode 'x y' --data-urlencode b@file --data-urlencode =z {URL}",
+            (),
+            pairs("x y=", "b=", "z="),
+        ),
         (f"curl -d '' {URL}", (), ()),
         (f"curl -d @secrets.txt {URL}", (), ()),
     ],
@@ -140,6 +145,31 @@ def test_a_command_that_a_page_broke_into_lines_is_one():
         "{{key}}",
     )
     assert request.query == pairs("listenKey=", "signature={{s}}")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_request_as_http_writes_it_is_read(end):
+    """From a log or a page: target, headers and body."""
+    lines = [
+        "PUT /api/v3/userDataStream?a=1&b=2 HTTP/1.1",
+        "Host: API.example.com",
+        "X-K: it's",
+        "",
+        "c=3&d=4",
+    ]
+    request = one(end.join(lines))
+    assert (request.method, request.host, request.path) == (
+        "PUT",
+        "api.example.com",
+        "/api/v3/userDataStream",
+    )
+    assert (request.header("x-k"), request.query, request.body) == (
+        "it's",
+        pairs("a=1", "b=2"),
+        pairs("c=3", "d=4"),
+    )
+    bare = one(lines[0])
+    assert (bare.host, bare.query) == ("", pairs("a=1", "b=2"))
 
 
 @pytest.mark.parametrize("client", ["wscat -c", "wscat --connect", "websocat", "websocat -H 'a: b' -k"])

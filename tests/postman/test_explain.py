@@ -169,6 +169,9 @@ GOOD = [
     ("wss://stream.binance.com:9443/ws/btcusdt@trade", ["listen_key_missing"]),
     (f"wss://open-api-ws.bingx.com/market?listenKey={KEY}", ["subscription_needed"]),
     (f"curl -X POST {MBX} -d @file {USDM}", ["remark"]),
+    (f"wscat -H 'X-MBX-APIKEY: abc' -c wss://fstream.binance.com/private/ws/{KEY}", ["api_key_misplaced"]),
+    (f"wscat -n -c wss://fstream.binance.com/private/ws/{KEY}", ["unverified"]),
+    ("wss://fstream.binance.com/market/ws/btcusdt@trade", ["subscription_needed"]),
     (f"curl -X POST {MBX} {TOKEN}", []),
     (f"curl -X POST {MBX} '{TOKEN}?symbol=BTCUSDT'", ["parameter_unknown"]),
 ]

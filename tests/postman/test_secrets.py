@@ -43,6 +43,7 @@ LINES = [
     "wscat -c wss://elsewhere.example/private/{}/x",
     "curl 'https://api.binance.com/api/v3/account?timestamp=1&signature={}'",
     "{}=x curl " + SPOT,
+    "PUT /api/v3/userDataStream?listenKey={} HTTP/1.1\nX-MBX-APIKEY: {}\nHost: {}\n{}: x\n\n{}",
     'KEY={}\ncurl -H "X-MBX-APIKEY: $KEY" ' + SPOT,
 ]
 

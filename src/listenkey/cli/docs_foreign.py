@@ -57,8 +57,9 @@ def import_(file: str, config: Path | None, as_json: bool) -> None:
 def explain(line: str, config: Path | None, as_json: bool) -> None:
     """Explain a curl line, or an address.
 
-    LINE is a whole line for curl, wscat or websocat between quotes, an address with its method before it, or
-    - for standard input. Nothing of it is run or sent, and no key in it is printed.
+    LINE is a whole line for curl, wscat or websocat between quotes, an address with its method before it, a
+    request as HTTP writes it, or - for standard input. Nothing of it is run or sent, and no key in it is
+    printed.
     """
     from listenkey.reference.foreign import read_line, tell
     from listenkey.reference.foreign.shell import LONGEST

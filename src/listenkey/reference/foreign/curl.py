@@ -8,6 +8,7 @@ from urllib.parse import quote
 import msgspec
 
 from listenkey.base.errors import Refused
+from listenkey.reference.foreign.http import read_http
 from listenkey.reference.foreign.masking import shown_name
 from listenkey.reference.foreign.request import (
     CLOSE,
@@ -72,8 +73,12 @@ class _Line(msgspec.Struct):
 
 
 def read_line(text: str) -> tuple[Foreign, ...]:
-    """The requests of a text: commands for curl or a WebSocket client, or addresses with or without a method.
+    """The requests of a text: commands for curl or a WebSocket client, addresses with or without a method, or
+    one request as HTTP writes it.
     Errors: `Refused("bad_request_line")`."""
+    written = read_http(text) if len(text) <= LONGEST else None
+    if written is not None:
+        return (written,)
     found, cut = commands(text)
     requests = [request for words in _filled(found) for request in _command(words)]
     if not requests:
