@@ -1,12 +1,17 @@
 """A connection to the store's file, as the rest of the store uses it."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import accumulate, islice
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import apsw
 
 from listenkey.base.errors import StoreDamaged, StoreError, StoreForeign, StoreFull, StoreReadOnly
+
+_FEW_ROWS: Final = 8
+"""Rows are counted in portions: that costs next to nothing, and no more than a portion is read too much."""
 
 Durability: TypeAlias = Literal["full", "relaxed"]
 Value: TypeAlias = int | str | bytes | None
@@ -25,19 +30,24 @@ class Database(apsw.Connection):
 
     def rows_within(
         self, most_bytes: int, sql: str, values: Sequence[Sequence[Value]]
-    ) -> list[tuple[Any, ...]]:
-        """The same, until the last columns of the rows are so large together; one row at least."""
+    ) -> tuple[list[tuple[Any, ...]], int]:
+        """The same, until the last columns of the rows are so large together, one row at least; and how many
+        bytes are left."""
         found: list[tuple[Any, ...]] = []
         rows = self.executemany(sql, values)
         try:
-            for row in rows:
-                found.append(row)
-                most_bytes -= len(row[-1])
-                if most_bytes <= 0:
+            while most_bytes > 0 or not found:
+                few = list(islice(rows, _FEW_ROWS))
+                if not few:
                     break
+                sizes = [len(row[-1]) for row in few]
+                if sum(sizes) > most_bytes:
+                    few = few[: bisect_left(list(accumulate(sizes)), most_bytes) + 1]
+                most_bytes -= sum(sizes)
+                found += few
         finally:
             rows.close(True)
-        return found
+        return found, most_bytes
 
     def value(self, sql: str, values: Sequence[Value] = ()) -> Any:
         """The only value of a statement's only row."""
@@ -78,7 +88,7 @@ class Reader(Database):
 
     def rows_within(
         self, most_bytes: int, sql: str, values: Sequence[Sequence[Value]]
-    ) -> list[tuple[Any, ...]]:
+    ) -> tuple[list[tuple[Any, ...]], int]:
         """Run a statement for each set of values until it is enough. Errors: `StoreError`."""
         try:
             return super().rows_within(most_bytes, sql, values)

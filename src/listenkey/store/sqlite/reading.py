@@ -108,9 +108,7 @@ class Journals:
             seqs = self._locate(journal, first, last)
             if not seqs:
                 return None
-            found = self._fetch(journal, seqs, most_bytes)
-            if most_bytes is not None:
-                most_bytes -= sum(len(event.payload) for event in found)
+            found, most_bytes = self._fetch(journal, seqs, most_bytes)
             is_full = most_bytes is not None and most_bytes <= 0
             wanted = len(found) if is_full else len(seqs)
             if not found or len(found) != wanted:
@@ -139,7 +137,10 @@ class Journals:
         seqs = unpack(first_seq, run_last - run_first + 1, packed)
         return seqs[first - run_first : last - run_first + 1]
 
-    def _fetch(self, journal: Journal, seqs: Sequence[int], most_bytes: int | None) -> list[Event]:
+    def _fetch(
+        self, journal: Journal, seqs: Sequence[int], most_bytes: int | None
+    ) -> tuple[list[Event], int | None]:
+        """The events of rows, or as many as fit, and how many bytes are left."""
         lowest, highest = seqs[0], seqs[-1]
         sql = "SELECT offset, time, payload FROM log WHERE seq = ?"
         values: Sequence[Sequence[int]] = [(seq,) for seq in seqs]
@@ -149,5 +150,5 @@ class Journals:
         if most_bytes is None:
             rows = self._db.rows_of_each(sql, values)
         else:
-            rows = self._db.rows_within(most_bytes, sql, values)
-        return [Event(*row) for row in rows]
+            rows, most_bytes = self._db.rows_within(most_bytes, sql, values)
+        return [Event(*row) for row in rows], most_bytes
