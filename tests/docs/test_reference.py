@@ -1,12 +1,18 @@
 """Whatever the program has a name for is in the reference: errors, metrics, calls, close codes."""
 
 import ast
+import json
 import re
+from typing import Any, get_args
 
 import pytest
 
 from listenkey.base import errors
+from listenkey.core.position import Gap, GapReason, Position
+from listenkey.core.records import Event
+from listenkey.dialect.registry import load_dialects
 from listenkey.edge.native_outlets import _CLOSES, _ENDS
+from listenkey.wire import native
 from tests.support.gateway import Gateway
 from tools import gen
 from tools.tracked import ROOT
@@ -82,6 +88,14 @@ def test_every_call_of_the_admin_listener_is_in_the_reference():
     assert missing == []
 
 
+def test_no_call_is_in_the_reference_that_the_admin_listener_does_not_have():
+    """Whoever follows the page gets no 404."""
+    known = {f"{method} {re.sub(r'[*]+', '*', path)}" for method, path in admin_routes()}
+    named = re.findall(r"`((?:GET|POST|PUT|DELETE) /[^`?\s]*)", page("admin-api.md"))
+    assert len(named) > 20
+    assert {re.sub(r"\{[a-z]+\}", "*", call) for call in named} - {"GET /docs/"} <= known
+
+
 def admin_routes() -> list[tuple[str, str]]:
     """The routes that the admin application adds, from its own table and constructor."""
     source = ast.parse((SOURCE / "edge" / "admin" / "app.py").read_text(encoding="utf-8"))
@@ -105,7 +119,58 @@ def test_every_end_of_the_native_stream_is_in_the_reference_with_its_code():
         assert re.search(rf"^\| `{reason}` \| {_CLOSES[reason][0]} \|", text, re.MULTILINE), reason
 
 
-@pytest.mark.parametrize("reason", ["retention", "epoch", "ahead"])
+def test_every_message_of_the_native_stream_is_shown_with_its_fields():
+    """The examples have the fields of what is sent, of each kind, and no others."""
+    here, there = Position("k3f9", 19), Position("q7d2", 1)
+    sent = [
+        native.position_json(here, 0),
+        native.event_json("k3f9", Event(1, 0, b"{}")),
+        native.gap_json(Gap("k3f9", 12, 15, "retention")),
+        native.gap_json(Gap("k3f9", 19, None, "epoch", there)),
+        native.end_json("expired"),
+    ]
+    shown = [fields(json.loads(line.replace("{…}", "{}"))) for line in messages("native-stream.md")]
+    assert {fields(json.loads(message)) for message in sent} == set(shown)
+    text = page("native-stream.md")
+    assert all(f"**{kind}**" in text for kind in get_args(native.Kind))
+
+
+def messages(name: str) -> list[str]:
+    """The messages that a page shows, a line each."""
+    block = page(name).partition("## Messages")[2].split("```")[1]
+    return [line for line in block.splitlines() if line.startswith("{")]
+
+
+def fields(message: dict[str, Any]) -> tuple[str, ...]:
+    """The names of a message's fields, those inside a gap or an end included."""
+    inside = [f"{name}.{each}" for name in ("gap", "end") for each in message.get(name, ())]
+    return tuple(sorted((*message, *inside)))
+
+
+def test_every_close_code_is_in_one_place():
+    """Who has nothing but a number finds it: the venues' and the native stream's."""
+    text = page("close-codes.md")
+    for dialect in load_dialects().values():
+        for close in dialect.closes:
+            assert re.search(
+                rf"^\| {close.code}.*{re.escape(close.reason)}.*`{dialect.name}`", text, re.MULTILINE
+            )
+    for reason in _ENDS.values():
+        assert re.search(rf"^\| `{reason}` \| {_CLOSES[reason][0]} \|", text, re.MULTILINE), reason
+
+
+def given_reasons() -> list[str]:
+    """The reasons of gaps that something gives, beside the list of those that there may be."""
+    source = "".join(path.read_text(encoding="utf-8") for path in SOURCE.rglob("*.py"))
+    return [reason for reason in get_args(GapReason) if source.count(f'"{reason}"') > 1]
+
+
+def test_reasons_of_gaps_are_found():
+    """The test below would pass for a list that came out empty."""
+    assert {"retention", "epoch", "ahead"} <= set(given_reasons())
+
+
+@pytest.mark.parametrize("reason", given_reasons())
 def test_every_gap_reason_is_explained(reason):
     """Both where it is looked up and where it is understood."""
     concept = (ROOT / "docs" / "concepts" / "journal-and-positions.md").read_text(encoding="utf-8")

@@ -28,7 +28,10 @@ def test_tables_keep_their_bars_and_can_be_searched_by_code():
     """A `|` inside a cell stays in it; a row that begins with code can be found by that."""
     html = markdown("| a | |\n|---|---|\n| `x`, `y` | one \\| two |")
     assert '<th scope="col">a</th><td></td>' in html
-    assert '<tr data-find="x, y"><td><code>x</code>, <code>y</code></td><td>one | two</td></tr>' in html
+    assert (
+        '<tr data-find="x, y"><td data-label="a"><code>x</code>, <code>y</code></td><td>one | two</td></tr>'
+        in html
+    )
 
 
 def test_a_link_that_leads_nowhere_on_the_site_is_words():

@@ -89,16 +89,24 @@ def _table(lines: list[str], links: Links) -> str:
         f'<th scope="col">{_inline(cell, links)}</th>' if cell else "<td></td>" for cell in head
     )
     shown = f"<thead><tr>{heading}</tr></thead>" if any(head) else ""
-    body = "".join(_row(row, links) for row in rows)
-    return f'<div class="scroll"><table>{shown}<tbody>{body}</tbody></table></div>'
+    body = "".join(_row(row, head, links) for row in rows)
+    kind = ' class="stack"' if shown else ""
+    return f'<div class="scroll"><table{kind}>{shown}<tbody>{body}</tbody></table></div>'
 
 
-def _row(cells: list[str], links: Links) -> str:
+def _row(cells: list[str], head: list[str], links: Links) -> str:
     """A row that begins with code can be searched for by it."""
     names = _CODE.findall(cells[0])
     found = f' data-find="{escape(", ".join(names))}"' if names else ""
-    shown = "".join(f"<td>{_inline(cell, links)}</td>" for cell in cells)
+    shown = "".join(
+        f"<td{_label(label)}>{_inline(cell, links)}</td>" for cell, label in zip(cells, head, strict=True)
+    )
     return f"<tr{found}>{shown}</tr>"
+
+
+def _label(text: str) -> str:
+    """What a narrow screen shows before a cell, where the head of the table has no room."""
+    return f' data-label="{escape(text)}"' if text else ""
 
 
 def _cells(line: str) -> list[str]:

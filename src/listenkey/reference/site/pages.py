@@ -22,6 +22,7 @@ OWN = {
 
 
 API_TITLE = "WebSocket API"
+_ENDING = re.compile(r"(?:\buser )?\bdata streams?$")
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -147,11 +148,9 @@ def is_gone(stream: StreamPage) -> bool:
 
 
 def short_title(product: Product) -> str:
-    """A product's title without its venue and what all titles end in."""
-    title = product.title.removeprefix(product.venue).strip()
-    for ending in (" user data streams", " user data stream", " data stream"):
-        title = title.removesuffix(ending)
-    return title[:1].upper() + title[1:] if title and not title.startswith("user data") else product.venue
+    """A product's title without its venue and what all titles end in; the venue where nothing is left."""
+    title = _ENDING.sub("", product.title.removeprefix(product.venue)).strip()
+    return title[:1].upper() + title[1:] if title else product.venue
 
 
 def product_path(product: Product) -> str:
