@@ -211,6 +211,15 @@ def test_one_bad_request_does_not_spoil_the_others():
     assert [(each.name, bool(each.fault)) for each in found] == [("bad", True), ("good", False)]
 
 
+def test_an_absurd_request_does_not_spoil_the_others():
+    """One of megabytes is no call about keys; headers without end are cut."""
+    large = item({"url": "https://x.example/a", "body": {"mode": "raw", "raw": "x" * 1_100_000}}, "large")
+    many = item({"url": "https://x.example/a", "header": "a:b\n" * 100_000}, "many")
+    found = read_collection(collection(large, many)).requests
+    assert [bool(each.fault) for each in found] == [True, False]
+    assert len(found[1].headers) <= 1000
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [

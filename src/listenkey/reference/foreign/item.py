@@ -10,6 +10,7 @@ from listenkey.reference.foreign.variables import Variables
 
 _IN_QUERY: Final = "?"
 """Before the name of a pair that `read_auth` wants in the query."""
+_MOST_HEADERS: Final = 1000
 _OPENED: Final = "A file that the request names was not opened; what it would send is not known."
 
 
@@ -145,7 +146,9 @@ def _headers(given: list[dict[str, Any] | str] | str | None, remarks: list[str])
     if given is None:
         return ()
     lines = (
-        given.splitlines() if isinstance(given, str) else [each for each in given if isinstance(each, str)]
+        given.splitlines()[:_MOST_HEADERS]
+        if isinstance(given, str)
+        else [each for each in given if isinstance(each, str)]
     )
     split = [line.partition(":") for line in lines]
     pairs = tuple(Pair(name.strip(), value.strip()) for name, colon, value in split if colon)

@@ -16,6 +16,7 @@ from listenkey.reference.foreign.request import Foreign, Pair
 from listenkey.reference.foreign.variables import Variables, no_variables
 
 LARGEST: Final = 16 * 1024 * 1024
+_LARGEST_REQUEST: Final = 1024 * 1024
 DEEPEST: Final = 32
 MOST: Final = 10_000
 _MOST_PARTS: Final = 500_000
@@ -139,6 +140,8 @@ def _walk(document: _Document) -> Iterator[Foreign]:
 
 def _item(raw: Raw, scope: _Scope) -> Foreign:
     name = " / ".join(each for each in scope.path if each)
+    if len(bytes(raw)) > _LARGEST_REQUEST:
+        return Foreign(name=name, method="", fault="it is larger than 1 MiB, and so no call about keys")
     try:
         return read_request(raw, name, scope.variables, scope.auth, scripted=scope.scripted)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
