@@ -2,20 +2,25 @@
 
 from collections.abc import AsyncIterator, Callable
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import Literal, Self, TypeAlias
 
 from listenkey.base.errors import Refused
 from listenkey.client.buffer import Buffer, Overflow
 from listenkey.client.items import Event, Item
 from listenkey.client.native import NativeReader
+from listenkey.client.subscription import SubscriptionReader
 from listenkey.client.venue import Venue, VenueReader
 from listenkey.core.position import Position, parse_position
+from listenkey.dialect.api import TokenCall, WebSocketApi
 from listenkey.dialect.model import Dialect, Host
 from listenkey.dialect.registry import load_dialects
+from listenkey.wire.client import operation_of
+from listenkey.wire.client_api import method_name
 
 Credential: TypeAlias = str | Callable[[], str]
 """A key or a secret, or something that gives it whenever it is needed."""
 BUFFER_BYTES = 64 << 20
+Means: TypeAlias = Literal["listen_key", "subscription"]
 
 
 class Stream:
@@ -90,6 +95,7 @@ def open_stream(
     overflow: Overflow = "gap",
     buffer_bytes: int = BUFFER_BYTES,
     close_key: bool = False,
+    by: Means | None = None,
 ) -> Stream:
     """A stream, to be entered with `async with`.
 
@@ -98,6 +104,9 @@ def open_stream(
     Else the venue's own protocol is spoken, at the venue or at `base_url` (and `ws_url`, which follows from
     it where it is left out). `close_key`: give the listen key back at the end; at a venue that silences every
     program that shares it. `overflow`: what happens when events come faster than they are taken.
+    `by`: `listen_key`, or `subscription` over the venue's WebSocket API; left out, the venue is asked as it
+    wants to be asked today, and an address of yours (`base_url`) by listen key. With `by="subscription"`
+    `ws_url` is the WebSocket API's address. `api_secret` may be a private key in PEM there.
     Errors: `Refused` for a stream that there is not, and for positions without a gateway.
     """
     buffer = Buffer(buffer_bytes, overflow)
@@ -108,11 +117,15 @@ def open_stream(
         raise Refused("a venue's stream cannot be resumed", "leave `since` out, or read from a gateway")
     dialect = _dialect_of(stream)
     base, _, symbol = stream.partition(":")
-    rest, sockets = _addresses(dialect, base, base_url.rstrip("/"), ws_url.rstrip("/"))
+    if by is None:
+        by = "subscription" if not base_url and not _lives(dialect) else "listen_key"
+    rest, sockets = _addresses(dialect, base, base_url.rstrip("/"), ws_url.rstrip("/"), by)
     venue = Venue(
         dialect, base, symbol, rest, sockets, _caller(api_key), _caller(api_secret), closes_key=close_key
     )
-    return Stream(VenueReader(venue, buffer), buffer)
+    if by == "listen_key":
+        return Stream(VenueReader(venue, buffer), buffer)
+    return Stream(SubscriptionReader(venue, buffer, *_subscribed_to(dialect, base)), buffer)
 
 
 def _position(since: str | Position | None) -> Position | None:
@@ -137,13 +150,35 @@ def _dialect_of(stream: str) -> Dialect:
     raise Refused(f"there is no stream {stream}", f"choose of {', '.join(names)}")
 
 
-def _addresses(dialect: Dialect, stream: str, rest: str, sockets: str) -> tuple[str, str]:
+def _lives(dialect: Dialect) -> bool:
+    """Whether the venue still makes listen keys."""
+    create = operation_of(dialect, "create")
+    return not any(f"{create.method} {create.path}" in era.removes for era in dialect.eras)
+
+
+def _subscribed_to(dialect: Dialect, stream: str) -> tuple[Dialect, WebSocketApi, TokenCall | None]:
+    """The WebSocket API that delivers a stream, and how a token for it is had, where one is needed."""
+    every = load_dialects().values()
+    for api in dialect.apis:
+        if api.stream == stream and method_name(api, "subscribe_signature"):
+            return dialect, api, None
+    for other in every:
+        for call in other.token_calls:
+            if stream in {call.stream, call.isolated_stream}:
+                for owner in every:
+                    for api in owner.apis:
+                        if method_name(api, "subscribe_token"):
+                            return owner, api, call
+    raise Refused(f"{stream} is not delivered over a WebSocket API", 'leave `by="subscription"` out')
+
+
+def _addresses(dialect: Dialect, stream: str, rest: str, sockets: str, by: Means) -> tuple[str, str]:
     if rest:
         return rest, sockets or "ws" + rest.removeprefix("http")
     host = _host(dialect, stream)
     if host is None:
         raise Refused(f"the address of {dialect.venue} is not known", "give base_url")
-    return host.rest, sockets or host.sockets
+    return host.rest, sockets or (host.api if by == "subscription" else host.sockets)
 
 
 def _host(dialect: Dialect, stream: str) -> Host | None:

@@ -77,7 +77,6 @@ class VenueReader:
         dialect = venue.dialect
         self._path = socket_path(dialect, venue.stream)
         self._frames = FrameReader(dialect, venue.stream, self._path)
-        self._subscriptions = subscriptions(dialect, venue.stream, self._path)
         base = venue.stream.partition(":")[0]
         self._repeats = Repeats(tuple(each for each in dialect.events if base in each.streams))
         self._keeper = Keeper(self._plan(), random.random)
@@ -104,11 +103,11 @@ class VenueReader:
 
     def start(self) -> None:
         """Begin to read."""
-        self._do(self._keeper.start(_now()))
+        self._do(self._keeper.start(now_micros()))
 
     async def stop(self) -> None:
         """End calls and sockets; nothing of them is left."""
-        self._do(self._keeper.stop(_now()))
+        self._do(self._keeper.stop(now_micros()))
         if self._timer is not None:
             self._timer.cancel()
         closing = [asyncio.create_task(socket.close()) for socket in self._sockets.values()]
@@ -156,12 +155,12 @@ class VenueReader:
             self._timer = None
         due = self._keeper.wake_at()
         if due is not None:
-            delay = max(0, due - _now()) / SECOND
+            delay = max(0, due - now_micros()) / SECOND
             self._timer = asyncio.get_running_loop().call_later(delay, self._wake)
 
     def _wake(self) -> None:
         self._timer = None
-        self._do(self._keeper.wake(_now()))
+        self._do(self._keeper.wake(now_micros()))
 
     def _tell(self, state: Any, reason: str) -> None:
         if state == "open" and self._whole_until is not None:
@@ -181,20 +180,24 @@ class VenueReader:
         result = await self._send(kind, listen_key)
         if kind == "close":
             return
-        now = _now()
         if result.outcome != "done":
-            if result.outcome == "clock":
-                await self._set_clock()
-            until = now + max(0, result.retry_at - _wall_micros()) if result.retry_at else 0
-            fault = Fault(result.outcome, until, result.reason)
-            self._do(self._keeper.call_failed(kind, fault, now))
+            fault = await self._fault(result)
+            self._do(self._keeper.call_failed(kind, fault, now_micros()))
         elif kind == "create":
-            self._do(self._keeper.created(result.listen_key, now))
+            self._do(self._keeper.created(result.listen_key, now_micros()))
         else:
-            self._do(self._keeper.extended(now))
+            self._do(self._keeper.extended(now_micros()))
+
+    async def _fault(self, result: CallResult) -> Fault:
+        """What a failure means to the keeper; a clock that is wrong has been set by then."""
+        assert result.outcome != "done"
+        if result.outcome == "clock":
+            await self._set_clock()
+        until = now_micros() + max(0, result.retry_at - wall_micros()) if result.retry_at else 0
+        return Fault(result.outcome, until, result.reason)
 
     async def _send(self, kind: OperationKind, listen_key: str) -> CallResult:
-        venue, wall = self._venue, _wall_micros()
+        venue, wall = self._venue, wall_micros()
         call = build_call(
             venue.dialect,
             kind,
@@ -220,23 +223,26 @@ class VenueReader:
 
             response = await self._http.get(self._venue.rest + "/")
             told = parsedate_to_datetime(response.headers["date"]).timestamp()
-            self._clock_offset = int(told * SECOND) - _wall_micros()
+            self._clock_offset = int(told * SECOND) - wall_micros()
 
     # Sockets ----------------------------------------------------------------------------------------
 
     async def _read(self, number: int, listen_key: str) -> None:
-        url = self._venue.sockets + socket_target(self._path, listen_key)
         fault: Fault | None = None
         try:
             async with connect(
-                url, ping_interval=None, open_timeout=_OPEN_TIMEOUT, max_size=_LARGEST_FRAME, proxy=None
+                self._url(listen_key),
+                ping_interval=None,
+                open_timeout=_OPEN_TIMEOUT,
+                max_size=_LARGEST_FRAME,
+                proxy=None,
             ) as socket:
                 self._sockets[number] = socket
-                for text in self._subscriptions:
-                    await socket.send(text)
-                self._do(self._keeper.opened(number, _now()))
-                async for frame in socket:
-                    await self._take(number, socket, frame)
+                fault = await self._greet(socket, listen_key)
+                if fault is None:
+                    self._do(self._keeper.opened(number, now_micros()))
+                    async for frame in socket:
+                        await self._take(number, socket, frame)
         except InvalidStatus as refused:
             status = refused.response.status_code
             fault = Fault("key_gone" if status in _NO_KEY else "transient", reason=str(status))
@@ -244,10 +250,20 @@ class VenueReader:
             fault = Fault("transient", reason=type(error).__name__)
         finally:
             self._sockets.pop(number, None)
-        self._do(self._keeper.lost(number, _now(), fault))
+        self._do(self._keeper.lost(number, now_micros(), fault))
+
+    def _url(self, listen_key: str) -> str:
+        """Where a socket is opened."""
+        return self._venue.sockets + socket_target(self._path, listen_key)
+
+    async def _greet(self, socket: ClientConnection, listen_key: str) -> Fault | None:
+        """What has to be said on an open socket before events come; why none will."""
+        for text in subscriptions(self._venue.dialect, self._venue.stream, self._path):
+            await socket.send(text)
+        return None
 
     async def _take(self, number: int, socket: ClientConnection, frame: str | bytes) -> None:
-        now = _now()
+        now = now_micros()
         self._keeper.heard(number, now)
         incoming = self._frames.read(frame)
         if incoming.kind == "event":
@@ -266,7 +282,7 @@ class VenueReader:
             return
         with contextlib.suppress(WebSocketException, asyncio.CancelledError):
             await (await socket.ping())
-            self._keeper.heard(number, _now())
+            self._keeper.heard(number, now_micros())
             self._rest()
 
     async def _drop(self, number: int) -> None:
@@ -275,13 +291,15 @@ class VenueReader:
             await socket.close()
 
 
-def _now() -> Micros:
+def now_micros() -> Micros:
+    """The monotonic clock."""
     return time.monotonic_ns() // 1000
 
 
-def _wall_micros() -> Micros:
+def wall_micros() -> Micros:
+    """The wall clock."""
     return time.time_ns() // 1000
 
 
 def _wall() -> int:
-    return to_millis(_wall_micros())
+    return to_millis(wall_micros())

@@ -245,6 +245,8 @@ class Host(_Model, frozen=True, kw_only=True):
     """Such as `https://api.example.com`."""
     sockets: str
     """Such as `wss://stream.example.com:9443`."""
+    api: str = ""
+    """Where its WebSocket API answers, if it has one."""
 
 
 class Era(_Model, frozen=True, kw_only=True):
@@ -255,8 +257,8 @@ class Era(_Model, frozen=True, kw_only=True):
     """The first day of it, `YYYY-MM-DD`, in UTC."""
     title: str
     removes: tuple[str, ...]
-    """Calls as `METHOD /path`, WebSocket paths as they stand in `sockets`. A removed WebSocket path still
-    opens and carries no user data."""
+    """Calls as `METHOD /path`, WebSocket paths as they stand in `sockets`, methods of WebSocket APIs by name.
+    A removed WebSocket path still opens and carries no user data."""
     streams: tuple[str, ...] = ()
     """Of the WebSocket paths, only those of these streams; empty means all."""
     status: int = 0

@@ -112,8 +112,8 @@ def read_result(
     reason = reason[:_LONGEST_REASON]
     if status == 410:
         return CallResult("refused", reason=f"{reason}: the venue has removed this call; {_era(dialect)}")
-    outcome = _outcome(dialect, kind, status, read)
-    return CallResult(outcome, retry_at=_retry_at(headers, read, now), reason=reason)
+    outcome = outcome_of(dialect, status, None if read is None else read.code, has_key=kind != "create")
+    return CallResult(outcome, retry_at=_retry_at(headers, (read and read.msg) or "", now), reason=reason)
 
 
 def _read(body: bytes) -> _Body | None:
@@ -140,8 +140,8 @@ def _is_fine(read: _Body | None) -> bool:
     return read is None or read.code in {None, 0, 200, "0", "200"}
 
 
-def _outcome(dialect: Dialect, kind: OperationKind, status: int, read: _Body | None) -> CallOutcome:
-    code = None if read is None else read.code
+def outcome_of(dialect: Dialect, status: int, code: int | str | None, *, has_key: bool) -> CallOutcome:
+    """What a failure means. `has_key`: the call named a listen key, which may be gone."""
     kinds = {
         row.kind
         for row in dialect.failures
@@ -151,16 +151,16 @@ def _outcome(dialect: Dialect, kind: OperationKind, status: int, read: _Body | N
         return "limited"
     if kinds & _CLOCK:
         return "clock"
-    if kind != "create" and kinds & _GONE:
+    if has_key and kinds & _GONE:
         return "key_gone"
     return "refused" if kinds and kinds <= _FOR_GOOD else "transient"
 
 
-def _retry_at(headers: dict[str, str], read: _Body | None, now: Micros) -> Micros:
+def _retry_at(headers: dict[str, str], message: str, now: Micros) -> Micros:
     after = headers.get("retry-after", "")
     if after.isascii() and after.isdigit() and len(after) < 8:
         return now + int(after) * SECOND
-    stamps = [int(each) * MILLISECOND for each in _STAMP.findall((read and read.msg) or "")]
+    stamps = [int(each) * MILLISECOND for each in _STAMP.findall(message)]
     return max((stamp for stamp in stamps if stamp > now), default=0)
 
 
@@ -216,6 +216,7 @@ class _Wrapped(msgspec.Struct):
 _read_wrapped = msgspec.json.Decoder(_Wrapped).decode
 _OTHER: Final = Incoming("other")
 _GOING_DOWN: Final = "serverShutdown"
+_TERMINATED: Final = "eventStreamTerminated"
 _LARGEST: Final = 16 << 20
 
 
@@ -245,7 +246,7 @@ class FrameReader:
             name = event_type(payload) if payload else ""
         if not name or payload is None:
             return _OTHER
-        if name in self._notices:
+        if name in self._notices or name == _TERMINATED:
             return Incoming("key_ended", payload, name)
         return Incoming("going_down" if name == _GOING_DOWN else "event", payload, name)
 

@@ -1,0 +1,106 @@
+"""A stream that a venue delivers over its WebSocket API: subscribed to by signature, or by a listen token.
+
+There is no key to keep alive. What the keeper takes for a key is the token, or, where requests are signed, a
+word that never ends; a token is replaced by a new one, on a new socket that overlaps the old.
+"""
+
+import asyncio
+from typing import Final
+
+import httpx
+from websockets.asyncio.client import ClientConnection
+
+from listenkey.base.clock import DAY, SECOND, Micros
+from listenkey.client.buffer import Buffer
+from listenkey.client.venue import Venue, VenueReader, now_micros, wall_micros
+from listenkey.core.keeper import Fault, Plan
+from listenkey.dialect.api import TokenCall, WebSocketApi
+from listenkey.dialect.model import Dialect, OperationKind
+from listenkey.wire.client import CallResult, read_result
+from listenkey.wire.client_api import (
+    build_token_call,
+    read_subscribed,
+    read_token,
+    subscribe_by_signature,
+    subscribe_by_token,
+)
+
+_ANSWER_TIMEOUT: Final = 10.0
+_SIGNED: Final = "by signature"
+_FOR_EVER: Final[Micros] = 36_500 * DAY
+
+
+class SubscriptionReader(VenueReader):
+    """Holds a subscription open. `token_call`: how a token is had; None where requests are signed."""
+
+    def __init__(
+        self,
+        venue: Venue,
+        buffer: Buffer,
+        signing: Dialect,
+        api: WebSocketApi,
+        token_call: TokenCall | None,
+    ) -> None:
+        """`signing`: the dialect whose API it is, and by whose rules requests are signed."""
+        self._signing = signing
+        self._api = api
+        self._token_call = token_call
+        self._token_made: Micros = 0
+        super().__init__(venue, buffer)
+
+    def _plan(self) -> Plan:
+        lifetime = self._token_call.longest_ms * 1000 if self._token_call is not None else _FOR_EVER
+        return Plan(lifetime=lifetime, longest_socket=23 * 3600 * SECOND, silent=60 * SECOND)
+
+    def _url(self, listen_key: str) -> str:
+        return f"{self._venue.sockets}{self._api.path}?returnRateLimits=false"
+
+    async def _call(self, kind: OperationKind, listen_key: str) -> None:
+        if self._token_call is None:
+            now = now_micros()
+            done = self._keeper.extended(now) if kind == "extend" else self._keeper.created(_SIGNED, now)
+            self._do(done)
+        elif kind == "create":
+            await self._make_token(self._token_call)
+        elif now_micros() - self._token_made < self._token_call.longest_ms * 250:
+            self._do(self._keeper.extended(now_micros()))
+        else:
+            self._do(self._keeper.call_failed("extend", Fault("key_gone"), now_micros()))
+
+    async def _make_token(self, token_call: TokenCall) -> None:
+        venue = self._venue
+        call = build_token_call(token_call, venue.dialect.auth.header, venue.api_key(), venue.symbol)
+        try:
+            response = await self._http.request(
+                call.method, venue.rest + call.path, headers=dict(call.headers)
+            )
+        except httpx.HTTPError as error:
+            result = CallResult("transient", reason=type(error).__name__)
+        else:
+            token = read_token(response.content) if response.status_code == 200 else ""
+            if token:
+                self._token_made = now_micros()
+                self._do(self._keeper.created(token, self._token_made))
+                return
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            result = read_result(
+                venue.dialect, "create", response.status_code, headers, response.content, wall_micros()
+            )
+        if result.outcome == "done":
+            result = CallResult("transient", reason="an answer without a token")
+        self._do(self._keeper.call_failed("create", await self._fault(result), now_micros()))
+
+    async def _greet(self, socket: ClientConnection, listen_key: str) -> Fault | None:
+        venue = self._venue
+        if self._token_call is not None:
+            request = subscribe_by_token(self._api, listen_key)
+        else:
+            now = wall_micros() + self._clock_offset
+            request = subscribe_by_signature(
+                self._signing, self._api, venue.api_key(), venue.api_secret(), now
+            )
+        await socket.send(request)
+        async with asyncio.timeout(_ANSWER_TIMEOUT):
+            while (result := read_subscribed(self._signing, await socket.recv())) is None:
+                pass
+        return None if result.outcome == "done" else await self._fault(result)
