@@ -78,6 +78,14 @@ def test_what_replaces_it_and_that_a_gateway_goes_on():
     )
 
 
+def test_a_wrong_method_does_not_hide_that_the_calls_are_gone():
+    """Who forgot the method learns of the removal all the same."""
+    explained = line(f"curl {MBX} {SPOT}")
+    assert [each.call.partition(" ")[0] for each in explained.matches] == ["POST", "PUT", "DELETE"]
+    assert all(each.removal for each in explained.matches)
+    assert "userDataStream.subscribe.signature" in explained.todo[0]
+
+
 def test_an_unrouted_futures_socket_carries_nothing_since():
     """It opens, so that only the date tells why nothing comes."""
     explained = line(f"wscat -c wss://fstream.binance.com/ws/{KEY}")
@@ -166,6 +174,7 @@ GOOD = [
     (f"curl -X POST {MBX} https://api.binance.com/api/v1/userDataStream", ["path_deprecated"]),
     ('curl -X POST -H "X-MBX-APIKEY: $KEY" ' + USDM, ["variable_unresolved"]),
     ("wss://stream.binance.com:9443/ws", ["subscription_needed"]),
+    ("wss://stream.binance.com:9443/stream?streams=", ["subscription_needed"]),
     ("wss://stream.binance.com:9443/ws/btcusdt@trade", ["listen_key_missing"]),
     (f"wss://open-api-ws.bingx.com/market?listenKey={KEY}", ["subscription_needed"]),
     (f"curl -X POST {MBX} -d @file {USDM}", ["remark"]),

@@ -89,9 +89,8 @@ def _explain(request: Foreign, dialects: Mapping[str, Dialect], day: str, *, nea
         request=shown(request, _own_path(found)),
         is_=_is(first),
         means=_means(request, found, matches),
-        matches=matches if not found.methods else (),
+        matches=matches,
         findings=findings,
-        nearest=tuple(match.call for match in matches) if found.methods else (),
         todo=tuple(_todo(found, matches, wrong=any(each.severity == "error" for each in findings))),
     )
 
@@ -242,13 +241,11 @@ def _variables(request: Foreign) -> Iterator[Finding]:
 
 
 def _todo(found: Found, matches: tuple[Match, ...], *, wrong: bool) -> Iterator[str]:
-    if found.methods:
-        return
     gone = {match.removal.replaced_by: match.dialect for match in matches if match.removal is not None}
     for instead, dialect in gone.items():
         yield f"At the venue{f' ({dialect})' if len(gone) > 1 else ''}: {instead}"
     place = found.places[0]
-    address = "" if found.mounted else _at_gateway(place, alone=len(found.places) == 1)
+    address = "" if found.mounted or found.methods else _at_gateway(place, alone=len(found.places) == 1)
     if address:
         how = ("still" if gone else "too") + (", once mended" if wrong else "")
         yield f"A gateway of listenkey answers it {how}: {address}"
