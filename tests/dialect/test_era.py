@@ -1,6 +1,6 @@
 import pytest
 
-from listenkey.dialect.era import call_removed_by, is_day, on_day, path_removed_by
+from listenkey.dialect.era import call_removed_by, is_day, method_removed_by, on_day, path_removed_by
 from listenkey.dialect.model import Dialect
 from listenkey.dialect.registry import load_dialects
 
@@ -43,6 +43,21 @@ def test_paths_go_for_the_streams_that_they_are_taken_from() -> None:
     assert quiet == {"/ws", "/ws/{names}", "/stream"}
     assert {path.path for path in now.sockets if path.stream == "binance-pm-pro"} >= {"/ws", "/pm-classic/ws"}
     assert on_day(USDM, "2026-04-22") == USDM
+
+
+def test_methods_go_too() -> None:
+    """Listen keys went from spot's WebSocket API with those over REST; USD-M's are there still."""
+    gone = {"userDataStream.start", "userDataStream.ping", "userDataStream.stop"}
+    before, after = (
+        {method.name for api in dialect.apis for method in api.methods}
+        for dialect in (SPOT, on_day(SPOT, "2026-02-20"))
+    )
+    assert before - after == gone
+    now = on_day(USDM, "2026-11-21")
+    assert gone <= {method.name for api in now.apis for method in api.methods}
+    era = method_removed_by(SPOT, next(each for each in SPOT.apis[0].methods if each.name in gone))
+    assert era is not None
+    assert era.name == "without-listen-keys"
 
 
 def test_what_is_removed_names_its_era() -> None:

@@ -53,6 +53,16 @@ async def test_unrouted_paths_open_and_stay_silent(make_gate, path):
         await old.silent()
 
 
+async def test_removed_methods_are_unknown(make_gate):
+    """`userDataStream.start` on spot's WebSocket API, of which USD-M's knows nothing."""
+    request = {"id": 1, "method": "userDataStream.start", "params": {}}
+    async with make_gate(era="2026-02-20") as gate:
+        request["params"]["apiKey"] = await gate.api_key()
+        spot, usdm = await gate.dial("/ws-api/v3"), await gate.dial("/ws-fapi/v1")
+        assert (await spot.ask(request))["error"]["code"] == -1020
+        assert (await usdm.ask(request))["result"]["listenKey"]
+
+
 async def test_pro_keeps_its_own_base(make_gate):
     """The paths that USD-M lost are still those of Portfolio Margin Pro, under its own name."""
     async with make_gate(era="2026-04-23") as gate:

@@ -157,3 +157,21 @@ async def test_milliseconds_where_the_venue_has_no_other_unit(gate):
     event = sample(dialect, "binance-usdm")
     await gate.publish(event, stream="binance-usdm")
     assert await socket.json() == event
+
+
+async def test_coinm_keys_over_its_websocket_api(gate):
+    """`/ws-dapi/v1` makes, extends and closes the same key as the calls."""
+    api_key = await gate.api_key()
+    socket = await gate.dial("/ws-dapi/v1")
+
+    async def ask(verb):
+        answer = await socket.ask(
+            {"id": 7, "method": f"userDataStream.{verb}", "params": {"apiKey": api_key}}
+        )
+        assert (answer["id"], answer["status"]) == (7, 200)
+        return answer["result"]
+
+    key = await make(gate, DIALECTS["binance-coinm"], api_key)
+    assert await ask("start") == await ask("ping") == {"listenKey": key}
+    assert await ask("stop") == {}
+    assert (await ask("start"))["listenKey"] != key

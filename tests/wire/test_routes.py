@@ -284,3 +284,15 @@ def test_public_call_belongs_to_one() -> None:
     route = ROUTES.rest("", "", "GET", "/api/v3/time")
     assert isinstance(route, PublicRoute)
     assert route.dialect.name == "binance-spot"
+
+
+@pytest.mark.parametrize("moved, resolved", [("binance-us", "binance-spot")])
+def test_families_that_share_paths_cannot_both_be_at_the_root(moved: str, resolved: str) -> None:
+    """Binance.US at the root needs spot to leave it, and `config check` says so."""
+    at_root = {**DIALECTS, moved: msgspec.structs.replace(DIALECTS[moved], root=True)}
+    with pytest.raises(DialectError, match=f"{resolved} and {moved} both answer"):
+        build_routes(at_root, {})
+    hidden = msgspec.structs.replace(DIALECTS[resolved], root=False)
+    table = build_routes({**at_root, resolved: hidden}, {})
+    assert operation(table.rest("", "", "POST", "/api/v3/userDataStream"))[0] == moved
+    assert operation(table.rest("", "", "POST", f"/{resolved}/api/v3/userDataStream"))[0] == resolved

@@ -5,6 +5,7 @@ from datetime import date
 
 from msgspec.structs import replace
 
+from listenkey.dialect.api import ApiMethod
 from listenkey.dialect.model import Dialect, Era, Operation, PublicCall, SocketPath
 
 
@@ -26,13 +27,18 @@ def path_removed_by(dialect: Dialect, path: SocketPath) -> Era | None:
     return next((era for era in dialect.eras if _takes(era, path)), None)
 
 
+def method_removed_by(dialect: Dialect, method: ApiMethod) -> Era | None:
+    """The era that removes a method from the dialect's WebSocket APIs; None while they have it."""
+    return next((era for era in dialect.eras if method.name in era.removes), None)
+
+
 def _takes(era: Era, path: SocketPath) -> bool:
     return path.path in era.removes and (not era.streams or path.stream in era.streams)
 
 
 def on_day(dialect: Dialect, day: str) -> Dialect:
-    """The dialect as it is on a day: calls that are removed by then answer as the venue does since, and
-    WebSocket paths that are removed open and stay quiet."""
+    """The dialect as it is on a day: calls that are removed by then answer as the venue does since, WebSocket
+    paths that are removed open and stay quiet, and methods that are removed are unknown."""
     past = replace(dialect, eras=tuple(era for era in dialect.eras if era.since <= day))
     gone = tuple(_gone(past))
     dead = {(call.method, call.path) for call in gone}
@@ -40,6 +46,10 @@ def on_day(dialect: Dialect, day: str) -> Dialect:
         dialect,
         operations=tuple(each for each in dialect.operations if (each.method, each.path) not in dead),
         public_calls=(*dialect.public_calls, *gone),
+        apis=tuple(
+            replace(api, methods=tuple(each for each in api.methods if not method_removed_by(past, each)))
+            for api in dialect.apis
+        ),
         sockets=tuple(
             replace(path, stream="") if path_removed_by(past, path) else path for path in dialect.sockets
         ),

@@ -28,11 +28,12 @@ def check_eras(dialect: Dialect) -> Iterator[str]:
     yield from twice("eras", (era.name for era in dialect.eras))
     yield from twice("eras.removes", (what for era in dialect.eras for what in era.removes))
     calls = {f"{row.method} {row.path}" for row in dialect.operations}
-    paths = {row.path for row in dialect.sockets}
+    others = {row.path for row in dialect.sockets}
+    others |= {method.name for api in dialect.apis for method in api.methods}
     for era in dialect.eras:
         where = f"eras.{era.name}"
         for what in era.removes:
-            if what not in calls | paths:
+            if what not in calls | others:
                 yield f"{where}.removes: there is no {what}"
         for stream in sorted(set(era.streams) - {row.name for row in dialect.streams}):
             yield f"{where}.streams: there is no stream called {stream}"
