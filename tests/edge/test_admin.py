@@ -109,11 +109,12 @@ class TestAccess:
         assert (await gate.call("GET", "/health/live", headers={"host": host})).status_code == 200
 
     async def test_unknown_calls_and_methods_are_told_apart(self, gate):
-        """404 and 405, as JSON."""
+        """404 and 405, as JSON; the second says which methods there are (RFC 9110 section 15.5.6)."""
         nothing = await gate.call("GET", "/v2/accounts")
         assert (nothing.status_code, error_code(nothing)) == (404, "not_found")
         method = await gate.call("PATCH", "/v1/accounts")
         assert (method.status_code, error_code(method)) == (405, "method_not_allowed")
+        assert method.headers["allow"] == "POST, GET"
 
 
 class TestAccounts:

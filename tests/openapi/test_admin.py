@@ -20,6 +20,8 @@ from listenkey.reference.own.admin_calls import ANYWHERE, CALLS, STATUS, WITH_TO
 from listenkey.reference.own.admin_schemas import SCHEMAS
 from listenkey.reference.own.native import MESSAGES
 from listenkey.wire import native
+from tests.openapi.driving import drive
+from tests.support.gateway import Gateway
 
 ROOT = Path(__file__).parents[2]
 PAGES = {"/", "/login", "/logout", "/docs", "/docs/**"}
@@ -70,6 +72,23 @@ def test_examples_fit_their_schemas():
     """An example can be taken for what is sent."""
     for schema, sample in SCHEMAS.values():
         Draft202012Validator(schema).validate(sample)
+
+
+@pytest.mark.parametrize("examples", [2, pytest.param(60, marks=pytest.mark.soak)])
+def test_gateway_answers_as_the_document_says(tmp_path, examples):
+    """A program made from the document meets no status, header, type or body that it was not told of. The
+    backup is left out: it writes files where it is told."""
+    with Gateway() as gateway:
+        gateway.add_account("alice")
+        gateway.add_api_key("alice")
+        own = gateway.admin_items("/v1/tokens")[0]["id"]
+        header, left_out = f"Authorization: Bearer {gateway.token}", ("--exclude-path", "/v1/store/backup")
+        status, printed, made = drive(
+            admin_api.document(), gateway.admin, header, "admin_hooks", {"DRIVEN_TOKEN_ID": own}, tmp_path,
+            examples, *left_out,
+        )  # fmt: skip
+    assert status == 0, printed
+    assert made > 300
 
 
 MADE = {

@@ -203,4 +203,6 @@ def _error_reply(error: Refused | StoreError) -> Reply:
     status = _STATUS.get(code, 400)
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
+    if status == 405:
+        headers.append((b"allow", b"GET"))
     return Reply(status, headers, body)

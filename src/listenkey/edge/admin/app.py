@@ -11,7 +11,7 @@ import structlog
 from listenkey.base.errors import ListenKeyError, Refused
 from listenkey.core.records import Scope as TokenScope
 from listenkey.edge.admin import accounts, operations
-from listenkey.edge.admin.call import Answer, Call, failure, json
+from listenkey.edge.admin.call import Answer, Call, MethodNotAllowed, failure, json
 from listenkey.edge.admin.docs import Docs, SiteMaker
 from listenkey.edge.admin.guard import check_origin
 from listenkey.edge.admin.journal import read_journal
@@ -128,11 +128,7 @@ class Admin:
                 continue
             found = route.methods.get("GET" if method == "HEAD" else method)
             if found is None:
-                raise Refused(
-                    f"{method} is not done here",
-                    f"use {' or '.join(route.methods)}",
-                    code="method_not_allowed",
-                )
+                raise MethodNotAllowed(method, tuple(route.methods))
             return [unquote(part) for part in match.groups()], *found
         raise Refused("there is nothing here", "the reference lists what there is", code="not_found")
 

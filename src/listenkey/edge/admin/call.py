@@ -25,6 +25,15 @@ _STATUS: Final = {
 }  # fmt: skip
 
 
+class MethodNotAllowed(Refused):
+    """The path is there, with other methods."""
+
+    def __init__(self, method: str, allowed: tuple[str, ...]) -> None:
+        remedy = f"use {' or '.join(allowed)}"
+        super().__init__(f"{method} is not done here", remedy, code="method_not_allowed")
+        self.allowed = allowed
+
+
 class Answer(msgspec.Struct):
     """A whole answer."""
 
@@ -113,4 +122,6 @@ def failure(error: ListenKeyError) -> Answer:
     answer = json({"error": {"code": error.code, "message": error.message, "remedy": error.remedy}}, status)
     if status == 401:
         answer.headers.append((b"www-authenticate", b"Bearer"))
+    if isinstance(error, MethodNotAllowed):
+        answer.headers.append((b"allow", ", ".join(error.allowed).encode()))
     return answer

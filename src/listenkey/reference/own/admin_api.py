@@ -53,7 +53,8 @@ def _operation(call: AdminCall) -> Json:
     if call.scope:
         operation["x-scope"] = call.scope
     if call.body:
-        operation["requestBody"] = {"required": True, "content": _content(call.takes, call.body)}
+        required = call.takes == "application/json"  # of lines there may be none
+        operation["requestBody"] = {"required": required, "content": _content(call.takes, call.body)}
     return operation
 
 
@@ -62,7 +63,8 @@ def _parameters(call: AdminCall) -> list[Json]:
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
         for name in re.findall(r"\{(\w+)\}", call.path)
     ]
-    listed = ("limit", "cursor") if call.answer.startswith(_LIST) else ()
+    cursor = "number" if call.numbered else "cursor"
+    listed = ("limit", cursor) if call.answer.startswith(_LIST) else ()
     return path + [QUERY[name] for name in (*call.query, *listed)]
 
 

@@ -45,6 +45,8 @@ class AdminCall(msgspec.Struct, frozen=True):
     """Of the answer."""
     takes: Media = "application/json"
     """Of the body."""
+    numbered: bool = False
+    """A list in the order of numbers, not of names or ids."""
 
 
 CALLS: Final = (
@@ -77,13 +79,16 @@ CALLS: Final = (
     ),
     AdminCall(
         "GET", "/v1/listen-keys", "read", "Listen keys, never the strings themselves.", "list of ListenKey",
-        (*_LIST, "unknown_account", "unknown_stream"), query=("account", "stream"),
+        (*_LIST, "unknown_account", "unknown_stream"), query=("account", "stream"), numbered=True,
     ),
     AdminCall(
         "DELETE", "/v1/listen-keys/{id}", "admin", "Close a listen key as its bot would.", "Nothing",
         ("unknown_listen_key",),
     ),
-    AdminCall("GET", "/v1/connections", "read", "Open sockets, oldest first.", "list of Connection", _LIST),
+    AdminCall(
+        "GET", "/v1/connections", "read", "Open sockets, oldest first.", "list of Connection", _LIST,
+        numbered=True,
+    ),
     AdminCall(
         "DELETE", "/v1/connections/{id}", "admin", "Close a socket; its key lives on.", "Nothing",
         ("unknown_connection",),

@@ -168,12 +168,19 @@ QUERY: Final[dict[str, Json]] = {
         "name": "limit", "in": "query", "description": "Items of a page.",
         "schema": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
     },
-    "cursor": {"name": "cursor", "in": "query", "description": "`next` of the page before.", "schema": _TEXT},
+    "cursor": {
+        "name": "cursor", "in": "query", "description": "`next` of the page before.",
+        "schema": {"type": "string", "pattern": "^([a-z0-9._-]{1,64})?$"},
+    },
+    "number": {
+        "name": "cursor", "in": "query", "description": "`next` of the page before.",
+        "schema": {"type": "string", "pattern": "^([0-9]{1,18})?$"},
+    },
     "account": {"name": "account", "in": "query", "description": "Of this account only.", "schema": _NAME},
     "stream": {"name": "stream", "in": "query", "description": "Of this stream only.", "schema": _TEXT},
     "since": {
         "name": "since", "in": "query", "description": "Start after this position, EPOCH:OFFSET.",
-        "schema": _TEXT,
+        "schema": {"type": "string", "pattern": "^[0-9a-z]{1,32}:(0|[1-9][0-9]{0,17})$"},
     },
     "events": {
         "name": "limit", "in": "query", "description": "No more events than this.",
