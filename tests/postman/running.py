@@ -27,12 +27,12 @@ class Run(msgspec.Struct):
     """The collection as Postman's own library reads and writes it again."""
 
 
-def newman(orders: Iterable[tuple[Path, Mapping[str, str]]], times: int = 1) -> list[Run]:
-    """Run collection files, each with variables of its own, so many times in a row."""
+def newman(orders: Iterable[tuple[Path, Mapping[str, str], int]]) -> list[Run]:
+    """Run collection files, each with variables of its own and so many times in a row."""
     if not MODULES.is_dir():
         pytest.skip("newman is not installed: run tests/clients/setup docs-node")
     asked = json.dumps(
-        [{"file": str(file), "variables": variables, "times": times} for file, variables in orders]
+        [{"file": str(file), "variables": variables, "times": times} for file, variables, times in orders]
     )
     # The caller's own proxies have no say between newman and loopback.
     env = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
