@@ -79,7 +79,8 @@ SHORT: Final[dict[str, Toolchain]] = {
 LONG: Final[dict[str, Toolchain]] = {
     "typescript": Toolchain(
         "node {stem}.mjs",
-        together=f"{NODE}/.bin/tsc --strict --target es2022 --module nodenext --skipLibCheck",
+        together=f"{NODE}/.bin/tsc --strict --target es2022 --module nodenext --skipLibCheck"
+        f" --typeRoots {NODE}/@types",
         modules=NODE,
         print="process.stdout.write({literal})",
     ),
@@ -96,6 +97,17 @@ LONG: Final[dict[str, Toolchain]] = {
     "php": Toolchain("php {file}", print="<?php echo {literal};"),
     "r": Toolchain("Rscript {file}", print="cat({literal})", env={"LC_ALL": "C.UTF-8"}),
     "elixir": Toolchain("elixir {file}", print="IO.write({literal})", env={"LC_ALL": "C.UTF-8"}),
+    "c": Toolchain(
+        "{program}",
+        build="gcc -O1 -Wall -Wextra -Werror -o {program} {file} -lwebsockets -lcurl -lcrypto -lz",
+        print="#include <stdio.h>\nint main(void) {{ fputs({literal}, stdout); }}",
+    ),
+    "cpp": Toolchain(
+        "{program}",
+        build="g++ -std=c++17 -Wall -o {program} {file} -lPocoNetSSL -lPocoNet -lPocoFoundation -lcrypto",
+        print="#include <cstdio>\nint main() {{ std::fputs({literal}, stdout); }}",
+    ),
+    "lua": Toolchain("lua5.2 {file}", print="io.write({literal})"),
     "go": Toolchain(
         "{program}",
         build="go build -o {program} {file}",

@@ -26,6 +26,9 @@ def _octal(code: int) -> str:
     return f"\\{code:03o}"
 
 
+_OCTAL: Final = _quoted(_LINES, _octal)
+
+
 def _four(code: int) -> str:
     return f"\\u{code:04x}"
 
@@ -60,8 +63,8 @@ def _doubled(text: str) -> str:
 LITERALS: Final[dict[str, Callable[[str], str]]] = {
     "either": _either,
     "json": _JSON,
-    "c": _quoted(_LINES | {"?": "\\?"}, _octal),
-    "octal": _quoted(_LINES, _octal),
+    "c": lambda text: re.sub(r"(?<=\?)\?", r"\\?", _OCTAL(text)),  # or it reads trigraphs
+    "octal": _OCTAL,
     "dollar": _quoted(_LINES | {"$": "\\$"}, _four),
     "braced": _quoted(_LINES, _braced),
     "hash": _quoted(_LINES | {"#": "\\#"}, _braced),
