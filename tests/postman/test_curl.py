@@ -1,10 +1,15 @@
 """Lines for curl and its kin: what request each is, however it is quoted."""
 
+import shlex
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from listenkey.base.errors import Refused
 from listenkey.reference.foreign.curl import read_line
 from listenkey.reference.foreign.request import Foreign, Pair, places, show_places
+from listenkey.reference.foreign.shell import commands
 
 URL = "https://api.example.com/api/v3/userDataStream"
 
@@ -87,6 +92,7 @@ def test_parameters_are_found_where_they_are(text, query, body):
         (f"curl \\\n  -H 'X-K: ab' \\\n  {URL}", "ab"),
         (f"curl `\n  -H 'X-K: ab' `\n  {URL}", "ab"),
         (f'curl ^\r\n  -H ^"X-K: ab^" ^\r\n  {URL}', "ab"),
+        (f'curl.exe ^"{URL}?a=1^&b=2^" ^\n  -X ^"PUT^" ^\n  -H ^"X-K: ab^"', "ab"),
         (f"curl -H 'X-K: $K' {URL}", "$K"),
         (f"curl -H 'X-K;' {URL}", ""),
         (f'K=ab; curl -H "X-K: $K" {URL}', "ab"),
@@ -96,6 +102,21 @@ def test_parameters_are_found_where_they_are(text, query, body):
 def test_quotes_are_those_of_the_shell(text, value):
     """A header is what curl would have been given."""
     assert one(text).header("x-k") == value
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text("ab'\"\\ \t=-:", max_size=30))
+def test_words_are_those_of_the_standard_library(text):
+    """Where the rules are the same, so are the words; where one finds a quote open, the other does."""
+    try:
+        expected = shlex.split(text)
+    except ValueError as error:
+        if "quotation" in str(error):
+            with pytest.raises(Refused):
+                commands(text)
+        return
+    found, _ = commands(text)
+    assert found == ([expected] if expected else [])
 
 
 def test_what_a_shell_fills_in_is_a_place():
