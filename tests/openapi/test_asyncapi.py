@@ -8,6 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from listenkey.base.clock import SECOND
+from listenkey.dialect.era import method_removed_by
 from listenkey.dialect.registry import load_dialects
 from listenkey.reference import asyncapi
 from listenkey.reference.describe import describe
@@ -163,6 +164,17 @@ def test_heartbeats_are_told(product, document):
             answer = operation["reply"]["messages"][0]["$ref"].rpartition("/")[2]
             schema = checker(document, document["components"]["messages"][answer]["payload"])
             assert all(schema.is_valid(word) for word in stream.heartbeat.answers)
+
+
+def test_removed_methods_are_told(product, document):
+    """Nobody builds on a method that the venue took away without being told."""
+    for api in product.dialect.apis:
+        words = ".".join(word for word in api.path.split("/") if word)
+        for method in api.methods:
+            era = method_removed_by(product.dialect, method)
+            told = document["components"]["messages"][f"{words}.{method.name}"]
+            assert ("x-era" in told) is (era is not None)
+            assert era is None or era.replaced_by in told["description"]
 
 
 def test_gzip_is_told(product, document):

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from listenkey.dialect.api import ApiMethod, ApiMethodKind, WebSocketApi
+from listenkey.dialect.era import method_removed_by
 from listenkey.reference.asyncapi.messages import KEY, Message, event_key, message
 from listenkey.reference.describe import Product, StreamPage
 from listenkey.reference.shapes import Json, closed_object, example, shape
@@ -82,14 +83,21 @@ def _request(product: Product, name: str, method: ApiMethod, replies: tuple[str,
         required += ["params"] if params["required"] else []
     payload = {"type": "object", "required": required, "properties": schema}
     meaning = _MEANINGS[method.kind]
-    told = message(
-        f"{name}.{method.name}", payload, {"sample": sample}, method.name, meaning, **_weight(method)
-    )
+    more = {**_weight(method), **_era(product, method)}
+    told = message(f"{name}.{method.name}", payload, {"sample": sample}, method.name, meaning, **more)
     return Message(f"{name}.{method.name}", "request", told, replies)
 
 
 def _weight(method: ApiMethod) -> Json:
     return {"correlationId": {"$ref": "#/components/correlationIds/request"}, "x-weight": method.weight}
+
+
+def _era(product: Product, method: ApiMethod) -> Json:
+    era = method_removed_by(product.dialect, method)
+    if era is None:
+        return {}
+    gone = f"Removed by {product.venue} on {era.since}. {era.replaced_by}"
+    return {"description": gone, "x-era": {"removed": era.since, "documentation": era.documentation}}
 
 
 def _parameters(product: Product, method: ApiMethod) -> Iterator[tuple[str, tuple[Json, Any, bool]]]:
