@@ -205,7 +205,8 @@ async def test_grace_is_for_keys_that_the_leap_would_end(store: Store, one: ApiK
         for number in (1, 5, 10, 20)
     ]
     before, after = START + MINUTE, START + 10 * MINUTE
-    assert await store.grant_grace(after, after + MINUTE, before) == 2
+    for moved in (1, 1, 0):
+        assert await store.grant_grace(after, after + MINUTE, before, 1) == moved
     times = [key.expires_at for key in store.read_keys(None, None, None, 0, 10)]
     assert times == [made[0].expires_at, after + MINUTE, after + MINUTE, made[3].expires_at]
     assert [end.key.id for end in await store.expire_keys(after, 10)] == [1]

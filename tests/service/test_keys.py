@@ -295,6 +295,26 @@ async def test_a_leap_of_the_clock_gives_grace(house):
     assert house.resolve(long)
 
 
+async def test_grace_is_given_a_batch_at_a_time(house, monkeypatch):
+    """A leap with a million keys must not keep the one writer for seconds; each of them gets its grace."""
+    monkeypatch.setattr("listenkey.service.keys._GRACE_BATCH", 3)
+    api_key = await house.account()
+    strings = await asyncio.gather(*(house.create(BINGX, api_key) for _ in range(10)))
+    real, batches = house.store.grant_grace, []
+
+    async def counted(*arguments):
+        batches.append(await real(*arguments))
+        return batches[-1]
+
+    monkeypatch.setattr(house.store, "grant_grace", counted)
+    house.clock.jump(DAY)
+    await house.settle_jump()
+    assert batches == [3, 3, 3, 1, 0]
+    assert all(house.resolve(string) for string in strings)
+    house.clock.advance(MINUTE)
+    assert not any(house.resolve(string) for string in strings)
+
+
 async def test_grace_brings_no_dead_key_back(house):
     """I5: a key whose time was up before the leap stays dead."""
     api_key = await house.account()

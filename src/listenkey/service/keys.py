@@ -27,6 +27,8 @@ ClosePolicy = Literal["holder", "venue"]
 """What closing a shared key does: it ends the caller's own string, or the key of all."""
 _NONCE_BYTES = 16
 _EXPIRY_BATCH = 500
+_GRACE_BATCH = 5000
+_ALL = 2**62
 _LONGEST_NAP: Micros = SECOND
 _log = structlog.get_logger(__name__)
 
@@ -205,12 +207,15 @@ class Keys:
 
     async def give_grace(self, jump: Jump, follow: Callable[[], None]) -> None:
         """The wall clock leapt ahead: keys that it would expire live a minute more, on record."""
-        moved = await self._grant_grace(jump)
+        moved, part = 0, _GRACE_BATCH
+        while part == _GRACE_BATCH:  # not all at once, so that others have their turns between
+            part = await self._grant_grace(jump, _GRACE_BATCH)
+            moved += part
         follow()
         # Keys that were made meanwhile carry the time before the leap. Nothing submitted from here on does.
-        moved += await self._grant_grace(jump)
+        moved += await self._grant_grace(jump, _ALL)
         self._metrics.clock_jumps += 1
         _log.warning("clock_jumped", seconds=(jump.after - jump.before) // SECOND, keys_given_grace=moved)
 
-    def _grant_grace(self, jump: Jump) -> "Future[int]":
-        return self._store.grant_grace(jump.after, jump.after + GRACE, jump.before)
+    def _grant_grace(self, jump: Jump, limit: int) -> "Future[int]":
+        return self._store.grant_grace(jump.after, jump.after + GRACE, jump.before, limit)

@@ -187,9 +187,9 @@ class Store(Protocol):
         """Expire up to `limit` keys whose time is up."""
         ...
 
-    def grant_grace(self, due_by: Micros, until: Micros, now: Micros) -> "Future[int]":
-        """Move `expires_at` of the active keys that would be over by `due_by` to at least `until`; how many.
-        `now` is the service clock's time before the jump."""
+    def grant_grace(self, due_by: Micros, until: Micros, now: Micros, limit: int) -> "Future[int]":
+        """Move `expires_at` of at most `limit` active keys that would be over by `due_by` to `until`, which
+        is later; how many. `now` is the service clock's time before the jump."""
         ...
 
     def find_key(self, digest: bytes) -> ListenKey | None: ...

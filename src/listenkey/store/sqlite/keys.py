@@ -137,12 +137,12 @@ def revoke(tx: Transaction, keys: Sequence[ListenKey], now: Micros) -> list[Ende
     return _end(tx, [key for key in moved if key is not None], "revoked")
 
 
-def grant_grace(tx: Transaction, due_by: Micros, until: Micros, now: Micros) -> int:
+def grant_grace(tx: Transaction, due_by: Micros, until: Micros, now: Micros, limit: int) -> int:
     """Let live keys live on. A key whose time was up before the jump stays overdue."""
     tx.db.execute(
-        "UPDATE listen_key SET expires_at = max(expires_at, ?)"
-        " WHERE state = 'active' AND due_at <= ? AND expires_at > ? AND expires_at <= ?",
-        (until, due_by, now, due_by),
+        "UPDATE listen_key SET expires_at = ?1, due_at = ?1 WHERE id IN (SELECT id FROM listen_key"
+        " WHERE state = 'active' AND due_at <= ?2 AND expires_at > ?3 AND expires_at <= ?2 LIMIT ?4)",
+        (until, due_by, now, limit),
     )
     return tx.db.changes()
 

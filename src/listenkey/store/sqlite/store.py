@@ -231,9 +231,9 @@ class SqliteStore:
         """Expire up to `limit` keys whose time is up."""
         return self._submit(lambda tx: keys.expire(tx, now, limit), now)
 
-    def grant_grace(self, due_by: Micros, until: Micros, now: Micros) -> "Future[int]":
+    def grant_grace(self, due_by: Micros, until: Micros, now: Micros, limit: int) -> "Future[int]":
         """Let keys that would be over by `due_by` live until `until`."""
-        return self._submit(lambda tx: keys.grant_grace(tx, due_by, until, now), now)
+        return self._submit(lambda tx: keys.grant_grace(tx, due_by, until, now, limit), now)
 
     def find_key(self, digest: bytes) -> ListenKey | None:
         """The key of a string, live or ended."""
