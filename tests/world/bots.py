@@ -100,6 +100,16 @@ PRODUCTS = (
         names_key=False,
     ),
     Product(
+        "/fapi/v1/listenKey",
+        "binance-usdm",
+        ("ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE"),
+        (
+            "/private/ws?listenKey=KEY&events=ORDER_TRADE_UPDATE",
+            "/private/ws?listenKey=KEY&events=ACCOUNT_UPDATE",
+        ),
+        names_key=False,
+    ),
+    Product(
         "/sapi/v1/userDataStream/isolated",
         "binance-margin-isolated:BTCUSDT",
         ("executionReport", "outboundAccountPosition"),
