@@ -305,7 +305,10 @@ class Performer:
         return self._live(value) if isinstance(value, Object) else value
 
     def _given(self, kind: str, member: str, given: Any) -> Any:
-        wanted = GIVES.get((kind, member), "")
+        wanted = GIVES[kind, member]
+        known = {"": type(None), "bool": bool}
+        if wanted in known and not isinstance(given, known[wanted]):
+            raise PerformError(f"{kind}.{member} gives {given!r}, and no {wanted or 'nothing'}")
         if wanted in ("", "bool", "string") or given is None:
             return given
         returned = Object(wanted, given, made=False)

@@ -1,6 +1,6 @@
-"""What the library's methods take and give, by its own reference. Programs are not written from this."""
+"""What the library's members take and give, by its own reference. Programs are not written from this."""
 
-_SIGNATURES = {
+SIGNATURES = {
     ("Http", "SetRequestHeader"): ("", "name string value string"),
     ("Http", "QuickRequest"): ("HttpResponse", "verb string url string"),
     ("HttpResponse", "GetBodyJson"): ("bool", "json JsonObject"),
@@ -24,13 +24,32 @@ _SIGNATURES = {
     ("StringBuilder", "GetAsString"): ("string", ""),
     ("StringBuilder", "ContentsEqual"): ("bool", "str string caseSensitive bool"),
     ("StringBuilder", "StartsWith"): ("bool", "substr string caseSensitive bool"),
-    ("Crypt2", "SetMacKeyString"): ("", "key string"),
+    ("Crypt2", "SetMacKeyString"): ("bool", "key string"),
     ("Crypt2", "MacStringENC"): ("string", "inText string"),
-    ("CkDateTime", "SetFromCurrentSystemTime"): ("bool", ""),
+    ("CkDateTime", "SetFromCurrentSystemTime"): ("", ""),
     ("CkDateTime", "GetAsUnixTimeStr"): ("string", "bLocal bool"),
 }
-GIVES = {name: gives for name, (gives, _) in _SIGNATURES.items()}
+GIVES = {name: gives for name, (gives, _) in SIGNATURES.items()}
 TAKES = {
     name: list(zip(takes.split()[::2], takes.split()[1::2], strict=True))
-    for name, (_, takes) in _SIGNATURES.items()
+    for name, (_, takes) in SIGNATURES.items()
+}
+PROPERTIES = {
+    "Http": {"LastMethodSuccess": "bool", "LastErrorText": "string"},
+    "HttpResponse": {"StatusCode": "int", "BodyStr": "string"},
+    "Rest": {"ResponseStatusCode": "int", "ResponseHeader": "string", "LastErrorText": "string"},
+    "WebSocket": {
+        "FinalFrame": "bool",
+        "FrameOpcodeInt": "int",
+        "CloseStatusCode": "int",
+        "IdleTimeoutMs": "int",
+        "LastErrorText": "string",
+    },
+    "Gzip": {"LastErrorText": "string"},
+    "Crypt2": {
+        "HashAlgorithm": "string",
+        "MacAlgorithm": "string",
+        "EncodingMode": "string",
+        "Charset": "string",
+    },
 }

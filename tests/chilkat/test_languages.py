@@ -9,6 +9,7 @@ from listenkey.reference.chilkat.render import render
 from listenkey.reference.chilkat.script import Script
 from tests.chilkat.conftest import PRODUCTS, programs_of
 from tests.chilkat.grammars import GRAMMARS
+from tests.chilkat.running import COMPILED, INTERPRETED
 from tests.chilkat.signatures import GIVES, TAKES
 
 LANGUAGES = {each.name: each for each in languages()}
@@ -89,12 +90,20 @@ def test_what_was_not_run_says_so_and_why() -> None:
     """Nobody takes a form that is only inferred for one that was seen to work."""
     for program in programs_of("binance-spot"):
         assert bool(program.executed) is not bool(program.why_not), program.language
-    said = {each.language: each.why_not for each in programs_of("binance-spot") if each.of == "create"}
-    assert said["chilkat-purebasic"].endswith("own page for a listen key in this language.")
+    said = {each.language: each.why_not or each.executed for each in programs_of("binance-spot")}
+    assert "Not run in its own language" in said["chilkat-purebasic"]
+    assert "own page for a listen key in this language." in said["chilkat-purebasic"]
     assert "inferred from that of Visual Basic 6" in said["chilkat-vba"]
     assert "check it first" in said["chilkat-dataflex"]
     assert "inferred from its rules" in said["chilkat-swift"]
-    assert "Chilkat 11.6.1" in said["chilkat-tcl"]
+    assert "inferred from that of C and Unicode C++" in said["chilkat-unicode-c"]
+    assert all("Chilkat 11.6.1" in each for each in said.values())
+
+
+def test_what_says_that_it_was_run_is_run() -> None:
+    """The mark on a page is that of a test, which runs the program in that very language."""
+    told = {each.name for each in languages() if each.executed}
+    assert told == {*INTERPRETED, *COMPILED}
 
 
 def test_purebasic_comes_first() -> None:

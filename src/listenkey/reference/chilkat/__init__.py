@@ -21,6 +21,7 @@ _EVIDENCE: Final[dict[Evidence, str]] = {
     "inferred": "Its form is inferred from that of {note}; Chilkat has no page that was at hand.",
     "memory": "Its form is general knowledge of the binding, which no page confirms: check it first.",
 }
+_SHOWN: Final = ("listen_key", "page")
 
 
 def programs(product: Product) -> Sequence[Program]:
@@ -56,19 +57,29 @@ def _program(
         text=render(language, script, steps),
         of=of,
         needs=language.needs,
-        executed=language.executed,
+        executed=_executed(language),
         why_not="" if language.executed else _why_not(language, of),
     )
+
+
+def _executed(language: Language) -> str:
+    """With what it was run, and where its form comes from unless Chilkat itself shows it so."""
+    if not language.executed or language.evidence in _SHOWN:
+        return language.executed
+    return f"{language.executed}. {_evidence(language)}".removesuffix(".")
 
 
 def _why_not(language: Language, of: str) -> str:
     """How far it was checked, and where its form comes from."""
     sentences = [
         f"Not run in its own language: each of its calls, in order, was performed on {LIBRARY}.",
-        _EVIDENCE[language.evidence].format(note=language.note),
+        _evidence(language),
     ]
     if of.startswith("life:"):
         sentences.append("How the socket's calls are written follows from that.")
-    if language.note and language.evidence == "page":
-        sentences.append(language.note)
     return " ".join(sentences)
+
+
+def _evidence(language: Language) -> str:
+    sentence = _EVIDENCE[language.evidence].format(note=language.note)
+    return f"{sentence} {language.note}" if language.note and language.evidence in _SHOWN else sentence

@@ -153,9 +153,11 @@ def languages() -> tuple[Language, ...]:
 
 
 def _whole(raw: dict[str, dict[str, Any]], name: str) -> dict[str, Any]:
-    """A language with all that it takes from another; tables are merged, all else is replaced."""
+    """A language with all that it takes from another; tables are merged, all else is replaced. With what it
+    was run is true of itself alone."""
     own = {key: value for key, value in raw[name].items() if key not in ("extends", "abstract")}
     base = _whole(raw, raw[name]["extends"]) if "extends" in raw[name] else {}
+    base = {key: value for key, value in base.items() if key not in ("executed", "note")}
     return base | {
         key: base[key] | value if isinstance(value, dict) and isinstance(base.get(key), dict) else value
         for key, value in own.items()
