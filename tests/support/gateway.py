@@ -29,7 +29,7 @@ from typing import Any, Self
 
 import httpx
 
-START_TIMEOUT = 30.0  # seconds until the ready line; a loaded two-core machine needs a few
+START_TIMEOUT = 60.0  # seconds until the ready line; a loaded two-core machine needs a few
 STOP_TIMEOUT = 10.0  # what the program promises for SIGTERM
 READY = "listenkey ready "
 

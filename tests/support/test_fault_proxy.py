@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.fault_proxy import KINDS, UPGRADE, Direction, FaultProxy
 
-PATIENCE = 5.0
+PATIENCE = 30.0
 
 
 def address_of(proxy: FaultProxy) -> tuple[str, int]:
