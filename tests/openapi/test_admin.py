@@ -1,4 +1,4 @@
-"""The OpenAPI document of the admin API and the schemas of the native stream: current, and as answered."""
+"""The OpenAPI document of the admin API: current, and what is answered."""
 
 import ast
 import inspect
@@ -11,15 +11,11 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from listenkey.base import errors
-from listenkey.core.position import Gap, Position
-from listenkey.core.records import Event
 from listenkey.edge.admin import app
 from listenkey.edge.admin.call import failure
 from listenkey.reference.own import admin_api
 from listenkey.reference.own.admin_calls import ANYWHERE, CALLS, STATUS, WITH_TOKEN, WRITING
 from listenkey.reference.own.admin_schemas import SCHEMAS
-from listenkey.reference.own.native import MESSAGES
-from listenkey.wire import native
 from tests.openapi.driving import drive
 from tests.support.gateway import Gateway
 
@@ -89,25 +85,3 @@ def test_gateway_answers_as_the_document_says(tmp_path, examples):
         )  # fmt: skip
     assert status == 0, printed
     assert made > 300
-
-
-MADE = {
-    "event": [native.event_json("k3f9", Event(18, 1_700_000_000_000_000, b'{"e":"x"}'))],
-    "position": [native.position_json(Position("k3f9", 17), 1_700_000_000_000_000)],
-    "gap": [
-        native.gap_json(Gap("k3f9", 12, 15, "retention")),
-        native.gap_json(Gap("k3f9", 19, None, "epoch", Position("q7d2", 1))),
-    ],
-    "end": [native.end_json("expired")],
-}
-
-
-@pytest.mark.parametrize("kind", sorted(MESSAGES))
-def test_native_messages_fit_their_schemas(kind):
-    """A reader of the native stream that goes by the document understands each message, as that one alone."""
-    for message in MADE[kind]:
-        value = json.loads(message)
-        fitting = {
-            name for name, (schema, _) in MESSAGES.items() if Draft202012Validator(schema).is_valid(value)
-        }
-        assert fitting == {kind}

@@ -1,0 +1,73 @@
+"""The native stream's messages as its document tells of them."""
+
+import asyncio
+import json
+from typing import get_args
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from listenkey.core.position import Gap, GapReason, Position
+from listenkey.core.records import Event
+from listenkey.edge.native import STREAM_PATH
+from listenkey.reference.own import native_stream
+from listenkey.reference.own.native import MESSAGES
+from listenkey.wire import native
+from tests.edge.gate import Gate
+from tests.openapi.parsing import parse
+
+MADE = {
+    "event": [native.event_json("k3f9", Event(18, 1_700_000_000_000_000, b'{"e":"x"}'))],
+    "position": [native.position_json(Position("k3f9", 17), 1_700_000_000_000_000)],
+    "gap": [
+        native.gap_json(Gap("k3f9", 12, None if reason != "retention" else 15, reason, Position("q7d2", 1)))
+        for reason in get_args(GapReason)
+    ],
+    "end": [native.end_json(reason) for reason in get_args(native.EndReason)],
+}
+
+
+def meaning(message):
+    """The kinds that a message may be."""
+    value = json.loads(message)
+    return {kind for kind, (schema, _) in MESSAGES.items() if Draft202012Validator(schema).is_valid(value)}
+
+
+def test_document_is_valid(tmp_path):
+    """Every tool that reads AsyncAPI 3 takes the file."""
+    told = parse(tmp_path, {"native": native_stream.document()})["native"]
+    assert told["found"] == []
+    assert told["operations"] == ["sendMessages"]
+    assert native_stream.PATH == STREAM_PATH
+
+
+@pytest.mark.parametrize("kind", sorted(MESSAGES))
+def test_messages_fit_their_schemas(kind):
+    """A reader that goes by the document understands each message, as that one alone."""
+    assert set(MADE) == set(MESSAGES)
+    for message in [*MADE[kind], json.dumps(MESSAGES[kind][1])]:
+        assert meaning(message) == {kind}
+
+
+async def test_stream_says_what_is_told(tmp_path):
+    """Over a real socket: position, gap, event, end."""
+    async with Gate(tmp_path / "data") as gate:
+        key = await gate.api_key()
+        await gate.publish({"e": "x"}, stream="binance-spot")
+        headers = {"Authorization": f"Bearer {key}"}
+        socket = await gate.dial(f"{STREAM_PATH}?stream=binance-spot&since=0:5", additional_headers=headers)
+        said = [meaning(await socket.text())]
+        await gate.publish({"e": "y"}, stream="binance-spot")
+        said += [meaning(await socket.text()) for _ in range(2)]
+        ids = await gate.call("GET", "/v1/api-keys")
+        await gate.call("DELETE", f"/v1/api-keys/{ids.json()['items'][0]['id']}")
+        async with asyncio.timeout(20):
+            while said[-1] != {"end"}:
+                said.append(meaning(await socket.text()))
+    assert [kind for kinds in said for kind in kinds if kind != "position"] == [
+        "gap",
+        "event",
+        "event",
+        "end",
+    ]
+    assert {"position"} in said
