@@ -106,6 +106,8 @@ WRONG = [
     (f"curl -X POST -H 'Authorization: Bearer abc' {USDM}", ["api_key_misplaced"]),
     (f"curl -X POST {MBX} '{USDM}?apiKey=abc'", ["secret_exposed"]),
     (f"curl -X POST {MBX} '{USDM}?secretKey=abc'", ["secret_exposed"]),
+    (f"curl -X POST '{USDM}?X-MBX-APIKEY=abc'", ["api_key_missing", "secret_exposed"]),
+    (f"curl -X POST -u abc:def {USDM}", ["api_key_misplaced"]),
     (f"curl -X POST {MBX} https://name:password@fapi.binance.com/fapi/v1/listenKey", ["secret_exposed"]),
     # the listen key
     (f"curl -X PUT {MBX} {SPOT}", ["listen_key_missing"]),

@@ -143,6 +143,15 @@ def test_folders_name_their_requests_and_hand_down():
     assert "Scripts of the file were not run" in found.remarks[0]
 
 
+@pytest.mark.parametrize("when", ["prerequest", "test"])
+def test_scripts_are_said_not_to_run(when):
+    """Of whatever kind, and wherever in the file."""
+    script = {"listen": when, "script": {"exec": ["x"]}}
+    found = read_collection(collection({"name": "f", "item": [item("https://x.example/a", event=[script])]}))
+    assert "Scripts of the file were not run" in found.remarks[0]
+    assert found.requests[0].scripted is (when == "prerequest")
+
+
 @pytest.mark.parametrize(
     ("auth", "where"),
     [

@@ -12,7 +12,8 @@ from listenkey.reference.foreign.masking import HIDDEN, shown_name
 from listenkey.reference.foreign.request import Foreign, Pair, places
 
 _CREDENTIAL: Final = re.compile(
-    r"(api[_-]?|secret[_-]?|access[_-]?)+key|(api[_-]?)?secret|password|passphrase", re.IGNORECASE
+    r"(x-\w{1,20}-)?(api[_-]?|secret[_-]?|access[_-]?){1,3}key|(api[_-]?)?secret|password|passphrase",
+    re.IGNORECASE,
 )
 _STAND_IN: Final = re.compile(r".*(example|your|listen|here|xxx|<|>|\*\*|\.\.\.|…)", re.IGNORECASE)
 _PAIR: Final = "Name the trading pair, such as BTCUSDT."

@@ -4,6 +4,7 @@ Only what an explanation needs is read; scripts are seen to be there and never r
 and memory are bounded by the size of the file and by how deep folders may lie.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -19,6 +20,7 @@ LARGEST: Final = 16 * 1024 * 1024
 _LARGEST_REQUEST: Final = 1024 * 1024
 DEEPEST: Final = 32
 MOST: Final = 10_000
+_SCRIPT: Final = re.compile(rb'"listen"\s*:\s*"')
 _MOST_PARTS: Final = 500_000
 """So many objects and lists may a file have, of whatever kind: each takes memory once it is read."""
 _AGAIN: Final = "export it again in Postman, as Collection v2.1"
@@ -75,7 +77,7 @@ def read_collection(content: bytes) -> Collection:
         document = _document(bytes(document.collection))
     _check_kind(document)
     found = list(_walk(document))
-    return Collection(shown_title(_name(document)), tuple(found), tuple(_remarks(found)))
+    return Collection(shown_title(_name(document)), tuple(found), tuple(_remarks(found, content)))
 
 
 def _document(content: bytes) -> _Document:
@@ -179,8 +181,8 @@ def _has_scripts(raw: Raw) -> bool:
     return b'"prerequest"' in bytes(raw)
 
 
-def _remarks(found: Sequence[Foreign]) -> Iterator[str]:
-    if any(each.scripted for each in found):
+def _remarks(found: Sequence[Foreign], content: bytes) -> Iterator[str]:
+    if _SCRIPT.search(content):
         yield "Scripts of the file were not run: what they would set, such as a signature, is not known."
     if not found:
         yield "There is no request in the file."
