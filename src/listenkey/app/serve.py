@@ -14,6 +14,7 @@ from listenkey.app import demo as demonstration
 from listenkey.app.compose import make_gateway, open_store
 from listenkey.app.dialects import configured_dialects
 from listenkey.app.logs import configure
+from listenkey.app.upstreams import Upstreams
 from listenkey.base.errors import ConfigError, ListenKeyError
 from listenkey.config import Settings
 from listenkey.edge.admin.docs import SiteMaker
@@ -67,7 +68,9 @@ async def _serve(settings: Settings, gateway: Gateway, listeners: Listeners, dem
     loop.add_signal_handler(signal.SIGHUP, _reload, listeners)
     if demo:
         await demonstration.prepare(gateway)
+    upstreams = Upstreams(settings, gateway)
     try:
+        await upstreams.start()
         await listeners.start()
         venues, admin = listeners.venue_urls(), listeners.admin_url()
         _settle_memory()
@@ -82,6 +85,7 @@ async def _serve(settings: Settings, gateway: Gateway, listeners: Listeners, dem
         if events is not None:
             events.cancel()
     finally:
+        await upstreams.stop()
         await listeners.drain(DRAIN_SECONDS)
     return 0
 

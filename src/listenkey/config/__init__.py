@@ -19,6 +19,7 @@ from listenkey.config.settings import (
     Streams,
     StreamSettings,
     Tls,
+    UpstreamSettings,
 )
 from listenkey.config.show import as_mapping, as_toml
 
@@ -36,6 +37,7 @@ __all__ = [
     "StreamSettings",
     "Streams",
     "Tls",
+    "UpstreamSettings",
     "as_mapping",
     "as_toml",
     "check_demo",

@@ -108,7 +108,14 @@ def _read_file(reading: _Reading, file: Path) -> None:
     except tomllib.TOMLDecodeError as error:
         reading.problems.append(Problem(str(file), f"is not TOML: {error}", "mend the line"))
     else:
-        _read_table(reading, content, (), str(file))
+        _read_table(reading, {name: _by_name(value) for name, value in content.items()}, (), str(file))
+
+
+def _by_name(value: object) -> object:
+    """Tables of an array by their number, as if they had been named so."""
+    if not isinstance(value, list) or not value or not all(isinstance(each, dict) for each in value):
+        return value
+    return {str(number): each for number, each in enumerate(value, 1)}
 
 
 def _read_table(reading: _Reading, table: Mapping[str, object], above: Path_, origin: str) -> None:

@@ -189,6 +189,29 @@ class DialectSettings(_Section, frozen=True):
     era: Annotated[str | None, says("As `era`, for this dialect.")] = None
 
 
+class UpstreamSettings(_Section, frozen=True):
+    """A venue's stream that is read and journaled here, so that any number of bots can have it. NAME is
+    yours; `[[upstream]]` without a name will do."""
+
+    stream: Annotated[str, says("Stream to read, and to journal under the same name.")] = ""
+    account: Annotated[str, says("Account to journal for; made where there is none.")] = ""
+    api_key: Annotated[str, says("API key at the venue.", secret=True)] = ""
+    api_key_file: Annotated[str, says("File that holds the API key instead.")] = ""
+    api_secret: Annotated[
+        str, says("API secret at the venue, or a private key in PEM; where it asks for one.", secret=True)
+    ] = ""
+    api_secret_file: Annotated[str, says("File that holds the API secret instead.")] = ""
+    base_url: Annotated[str, says("Address of the venue's REST API; empty for the venue's own.")] = ""
+    ws_url: Annotated[str, says("Address of its WebSockets; empty to follow from `base_url`.")] = ""
+    by: Annotated[
+        Literal["listen_key", "subscription"] | None,
+        says(
+            "How the venue is asked: by listen key, or over its WebSocket API. Unset, as the venue wants it "
+            "today; with `base_url` by listen key."
+        ),
+    ] = None
+
+
 class Settings(_Section, frozen=True):
     """The gateway itself."""
 
@@ -245,6 +268,7 @@ class Settings(_Section, frozen=True):
     dialects: Dialects = Dialects()
     dialect: dict[str, DialectSettings] = {}
     stream: dict[str, StreamSettings] = {}
+    upstream: dict[str, UpstreamSettings] = {}
 
     def __repr__(self) -> str:
         """Without what is secret; `listenkey config show` prints the rest."""

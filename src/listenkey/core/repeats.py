@@ -11,29 +11,41 @@ from listenkey.dialect.model import Event
 _MOST: Final = 1024
 
 
-class Repeats:
-    """Remembers the natural ids of the last facts. State has none and is no repeat: the newest rules."""
+class NaturalIds:
+    """What tells one fact from every other of its kind; events that have no such thing have none."""
 
-    def __init__(self, events: tuple[Event, ...], most: int = _MOST) -> None:
+    def __init__(self, events: tuple[Event, ...]) -> None:
         self._paths = {
             event.type: tuple(tuple(path.split(".")) for path in event.natural_id)
             for event in events
             if event.natural_id and not any("[]" in path for path in event.natural_id)
         }
+
+    def of(self, kind: str, payload: bytes) -> tuple[object, ...] | None:
+        """The identity of an event, its kind first; None where it has none."""
+        paths = self._paths.get(kind)
+        if paths is None:
+            return None
+        try:
+            event = msgspec.json.decode(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        identity = (kind, *(_at(event, path) for path in paths))
+        return None if None in identity else identity
+
+
+class Repeats:
+    """Remembers the natural ids of the last facts. State has none and is no repeat: the newest rules."""
+
+    def __init__(self, events: tuple[Event, ...], most: int = _MOST) -> None:
+        self._ids = NaturalIds(events)
         self._seen: OrderedDict[tuple[object, ...], None] = OrderedDict()
         self._most = most
 
     def is_repeat(self, kind: str, payload: bytes) -> bool:
         """Whether this event was seen before; if not, it is from now on."""
-        paths = self._paths.get(kind)
-        if paths is None:
-            return False
-        try:
-            event = msgspec.json.decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return False
-        identity = (kind, *(_at(event, path) for path in paths))
-        if None in identity:
+        identity = self._ids.of(kind, payload)
+        if identity is None:
             return False
         if identity in self._seen:
             self._seen.move_to_end(identity)

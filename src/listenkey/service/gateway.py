@@ -124,6 +124,8 @@ class Gateway:
         self.tokens = Tokens(store, self.clock)
         self.store = store
         """For plain reads (`read_…`, `find_…`) by the admin and native edges."""
+        self.upstreams_open: Callable[[], int] = lambda: 0
+        """How many upstreams are open; whoever runs them sets it."""
         self._vault = vault
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -162,11 +164,15 @@ class Gateway:
                     "Events sent to venue sockets that nothing confirms yet",
                     lambda: self.streams.backlog()[1],
                 ),
+                "upstreams_open": ("Upstreams whose stream is open", self._count_upstreams),
                 "keys_active": ("Listen keys that are active", partial(self._count, "active")),
                 "keys_closed": ("Listen keys that were closed", partial(self._count, "closed")),
                 "keys_expired": ("Listen keys that expired", partial(self._count, "expired")),
             },
         )
+
+    def _count_upstreams(self) -> float:
+        return self.upstreams_open()
 
     def _queued_bytes(self) -> float:
         return sum(outlet.queued_bytes() for outlet in self.connections.all())

@@ -23,6 +23,8 @@ COUNTERS = {
     "sockets_unanswered": "Sockets closed because heartbeats went unanswered",
     "bad_keys": "Key strings on sockets that were no live key",
     "clock_jumps": "Leaps of the wall clock that keys were given grace for",
+    "upstream_events": "Events that came from upstreams, repeats included",
+    "upstream_gaps": "Times that an upstream was cut, so that its events may be missing",
     "internal_errors": "Requests that failed by a fault of ours",
 }
 
@@ -43,6 +45,8 @@ class Metrics:
         self.sockets_unanswered = 0
         self.bad_keys = 0
         self.clock_jumps = 0
+        self.upstream_events = 0
+        self.upstream_gaps = 0
         self.internal_errors = 0
         self.requests: Counter[tuple[str, str, int]] = Counter()
         """Venue REST answers by dialect, operation and status."""
