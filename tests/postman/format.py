@@ -58,7 +58,7 @@ class Response(Strict):
     originalRequest: Request  # noqa: N815 the format's own name
     status: str
     code: int
-    _postman_previewlanguage: Literal["json", "text"]
+    _postman_previewlanguage: Literal["json", "html", "text"]
     header: list[Header]
     cookie: list[str]
     body: str

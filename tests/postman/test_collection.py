@@ -101,3 +101,12 @@ def test_what_the_venue_removed_is_said():
     create = requests("binance-spot")[0]
     assert "removed this call on 2026-02-20 and answers 410" in create.request.description
     assert "userDataStream.subscribe" in create.request.description
+    assert [(each.name, each.code) for each in create.response[:2]] == [
+        ("A listen key lives now.", 200),
+        ("The venue, since 2026-02-20", 410),
+    ]
+
+
+def test_the_socket_that_is_named_carries_events():
+    """Who opens the address of the description is on a path that the venue still serves."""
+    assert "wss://fstream.binance.com/private/ws" in exported("binance-usdm").info.description

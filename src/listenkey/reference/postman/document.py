@@ -68,5 +68,6 @@ def _description(product: Product) -> str:
 def _sockets(product: Product, name: str) -> str:
     stream = next(each for each in product.streams if each.name == name)
     host = stream.hosts.sockets if stream.hosts else ""
-    path = stream.sockets[0].path.replace("$listen_key", "{{listenKey}}")
+    living = [each for each in stream.sockets if each.era is None]
+    path = (living or stream.sockets)[0].path.replace("$listen_key", "{{listenKey}}")
     return f"{stream.title}, at `{host}{path}` (Postman opens it as a WebSocket request)."

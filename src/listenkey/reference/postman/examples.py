@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
-from listenkey.dialect.model import FailureKind
+from listenkey.dialect.model import Era, FailureKind
 from listenkey.dialect.template import fill_json
 from listenkey.reference.describe import Answer, Call, Product
 
@@ -45,6 +45,11 @@ def failure_examples(
     ]
 
 
+def removal_example(request: dict[str, Any], era: Era) -> dict[str, Any]:
+    """What the venue itself answers since it removed the call."""
+    return _example(f"The venue, since {era.since}", request, era.status, era.body, era.content_type)
+
+
 def _values(product: Product, call: Call, kind: FailureKind) -> dict[str, object]:
     auth, bucket = product.dialect.auth, call.limits[0] if call.limits else None
     role = kind.partition("_")[0]
@@ -69,7 +74,7 @@ def _example(
         "originalRequest": request,
         "status": HTTPStatus(status).phrase,
         "code": status,
-        "_postman_previewlanguage": "json" if body.startswith("{") else "text",
+        "_postman_previewlanguage": {"{": "json", "<": "html"}.get(body[:1], "text"),
         "header": [{"key": "Content-Type", "value": content_type}] if content_type else [],
         "cookie": [],
         "body": body,

@@ -5,7 +5,7 @@ from typing import Any
 
 from listenkey.dialect.model import FailureKind
 from listenkey.reference.describe import Answer, Call, FailureRow, Parameter, Product
-from listenkey.reference.postman.examples import answer_example, failure_examples
+from listenkey.reference.postman.examples import answer_example, failure_examples, removal_example
 from listenkey.reference.postman.parts import Query, make_item, make_request
 from listenkey.reference.postman.scripts import KEY, done, forget, refused
 from listenkey.reference.postman.tokens import token_item
@@ -33,6 +33,7 @@ def _life(product: Product, call: Call, tests: list[str]) -> Iterator[dict[str, 
     request = _request(call, query)
     examples = [
         answer_example(product, request, call.answers[0]),
+        *([removal_example(request, call.era)] if call.era else []),
         *failure_examples(product, call, request),
     ]
     yield make_item(call.title, request, tests, examples, _call_words(call))
