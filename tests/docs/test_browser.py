@@ -9,7 +9,9 @@ PAGES = [
     "binance-usdm/index.html",
     "binance-spot/extend.html",
     "bingx/index.html",
-    "binance-usdm/stream-binance-usdm.html",
+    "bingx/stream-bingx-coinm.html",
+    "binance-spot/api-ws-api-v3.html",
+    "binance-spot/api-ws-api-v3-userDataStream.subscribe.signature.html",
     "gateway/settings.html",
     "gateway/admin-api.html",
 ]
