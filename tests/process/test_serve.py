@@ -173,7 +173,8 @@ def test_lost_or_poor_master_secret_is_refused(tmp_path: Path) -> None:
     shutil.move(tmp_path / "kept", data / "master-secret")
     with Gateway(data) as gateway:
         assert gateway.admin_items("/v1/accounts")
-    assert "master secret" in refused_start(tmp_path / "other", env={"LISTENKEY_MASTER_SECRET": "short"})
+    told = refused_start(tmp_path / "other", env={"LISTENKEY_MASTER_SECRET": "short"})
+    assert "master_secret: has fewer than 16 characters" in told
     missing = {"LISTENKEY_MASTER_SECRET_FILE": str(tmp_path / "nothing")}
     assert "nothing" in refused_start(tmp_path / "other", env=missing)
 
