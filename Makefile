@@ -55,7 +55,7 @@ test-clients: clients
 # The reference's programs in all the other languages; two minutes of set-up where nothing is there yet.
 test-reference: clients
 	@tests/snippets/setup all
-	@exec $(BIN)/python -m pytest tests/snippets -m toolchain $(ARGS)
+	@exec $(BIN)/python -m pytest tests/snippets tests/chilkat -m toolchain $(ARGS)
 
 soak: .venv/.dev
 	@exec $(BIN)/python -m pytest -m soak --timeout=0 $(ARGS)
