@@ -13,6 +13,7 @@ from listenkey.reference.asyncapi.control import control_messages
 from listenkey.reference.asyncapi.messages import event_schemas, events, heartbeats
 from listenkey.reference.describe import Product, StreamPage
 from listenkey.reference.shapes import Json, listen_key
+from listenkey.reference.websocket_api import describe_apis
 
 GATEWAY: Final = "127.0.0.1:8080"
 """Where a gateway listens unless told otherwise."""
@@ -34,11 +35,11 @@ def document(product: Product) -> Json:
             channels[name] = channel(product, stream, socket, said)
             doing |= operations(name, said)
             known |= {each.key: each.body for each in said}
-    for api in product.dialect.apis:
-        spoken = list(api_messages(product, api))
-        name = api_name(api)
-        server = next((each for each in product.streams if each.name == api.stream), product.streams[0])
-        channels[name] = api_channel(product, api, gateway_name(server), spoken)
+    for described in describe_apis(product):
+        spoken = list(api_messages(product, described))
+        name = api_name(described.api)
+        server = gateway_name(described.stream or product.streams[0])
+        channels[name] = api_channel(product, described.api, server, spoken)
         doing |= operations(name, spoken)
         known |= {each.key: each.body for each in spoken}
     return {

@@ -1,13 +1,14 @@
 """A WebSocket API: a channel on which methods are asked for and answered, and events come to subscribers."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from listenkey.dialect.api import ApiMethod, ApiMethodKind, WebSocketApi
-from listenkey.dialect.era import method_removed_by
+from listenkey.dialect.api import WebSocketApi
 from listenkey.reference.asyncapi.messages import KEY, Message, event_key, message
-from listenkey.reference.describe import Product, StreamPage
+from listenkey.reference.describe import Parameter, Product, StreamPage
 from listenkey.reference.shapes import Json, closed_object, example, shape
+from listenkey.reference.websocket_api import Api, Method
 
 _TIME: Final[Json] = {"type": "integer", "format": "int64"}
 _TEXT: Final[Json] = {"type": "string"}
@@ -26,29 +27,7 @@ _PLACES: Final[Mapping[str, Json]] = {
     "count": _TIME,
     "limit": _TIME,
 }
-_SAMPLES: Final[Mapping[str, object]] = {
-    "api_key": b'"demo-key"', "authorized_since_ms": 1_700_000_000_000,
-    "connected_since_ms": 1_699_999_999_000, "returns_limits": True, "subscribed": True, "subscription": 0,
-    "subscriptions": b'[{"subscriptionId":0}]',
-    "expires_at_us": 1_700_003_600_000_000, "limit": 6000,
-}  # fmt: skip
-_MEANINGS: Final[dict[ApiMethodKind, str]] = {
-    "ping": "Whether the server answers.",
-    "time": "The server's time.",
-    "logon": "Log on with an API key: requests after it need not name one.",
-    "status": "Who is logged on, and since when.",
-    "logout": "Log off; subscriptions that hung on it end.",
-    "subscriptions": "The subscriptions of this connection.",
-    "create": "Create a listen key.",
-    "extend": "Extend a listen key.",
-    "close": "Close a listen key.",
-    "subscribe": "Send the events of the account that is logged on.",
-    "subscribe_signature": "Send the events of the account whose API key signed this.",
-    "subscribe_token": "Send the events that a listen token stands for.",
-    "unsubscribe": "End a subscription, or all where none is named.",
-}
-_SIGNED: Final = frozenset[ApiMethodKind](("logon", "subscribe_signature"))
-_KEYED: Final = frozenset[ApiMethodKind](("create", "extend", "close"))
+_SAMPLES: Final[Mapping[str, object]] = {"subscription": 0}
 
 
 def api_name(api: WebSocketApi) -> str:
@@ -56,67 +35,52 @@ def api_name(api: WebSocketApi) -> str:
     return ".".join(word for word in api.path.split("/") if word)
 
 
-def api_messages(product: Product, api: WebSocketApi) -> Iterator[Message]:
+def api_messages(product: Product, described: Api) -> Iterator[Message]:
     """Requests, answers and events of one WebSocket API."""
-    name = api_name(api)
+    api, name = described.api, api_name(described.api)
     limits = _rate_limits(api)
-    for method in api.methods:
+    for method, row in zip(described.methods, api.methods, strict=True):
         reply = f"{name}.{method.name}.reply"
-        yield _request(product, name, method, (reply, f"{name}.error"))
-        yield Message(reply, "reply", _reply(product, api, method, reply, limits))
+        yield _request(product, f"{name}.{method.name}", method, (reply, f"{name}.error"))
+        yield Message(reply, "reply", _reply(api, method, row.result, row.member, reply, limits))
     yield Message(f"{name}.error", "reply", _error(product, api, f"{name}.error", limits))
-    for stream in product.streams:
-        if stream.name == api.stream:
-            yield from _events(product, api, name, stream)
+    if described.stream is not None:
+        yield from _events(product, api, name, described.stream)
 
 
-def _request(product: Product, name: str, method: ApiMethod, replies: tuple[str, ...]) -> Message:
-    parameters = dict(_parameters(product, method))
-    schema: Json = {"id": _ID, "method": {"type": "string", "const": method.name}}
-    sample: Json = {"id": "1", "method": method.name}
+def _request(product: Product, key: str, method: Method, replies: tuple[str, ...]) -> Message:
+    properties: Json = {"id": _ID, "method": {"type": "string", "const": method.name}}
     required = ["method"]
-    if parameters:
-        params = closed_object({each: schema for each, (schema, _, _) in parameters.items()})
-        params["required"] = [each for each, (_, _, must) in parameters.items() if must]
-        schema["params"] = params
-        sample["params"] = {each: value for each, (_, value, _) in parameters.items()}
-        required += ["params"] if params["required"] else []
-    payload = {"type": "object", "required": required, "properties": schema}
-    meaning = _MEANINGS[method.kind]
-    more = {**_weight(method), **_era(product, method)}
-    told = message(f"{name}.{method.name}", payload, {"sample": sample}, method.name, meaning, **more)
-    return Message(f"{name}.{method.name}", "request", told, replies)
+    if method.parameters:
+        must = [each.name for each in method.parameters if each.required]
+        params = {each.name: _parameter(product, each) for each in method.parameters}
+        properties["params"] = {"type": "object", "required": must, "properties": params}
+        required += ["params"] if must else []
+    payload = {"type": "object", "required": required, "properties": properties}
+    more = {"correlationId": {"$ref": "#/components/correlationIds/request"}, "x-weight": method.weight}
+    samples = {"sample": json.loads(method.request)}
+    told = message(key, payload, samples, method.title, method.meaning, **more, **_era(product, method))
+    return Message(key, "request", told, replies)
 
 
-def _weight(method: ApiMethod) -> Json:
-    return {"correlationId": {"$ref": "#/components/correlationIds/request"}, "x-weight": method.weight}
-
-
-def _era(product: Product, method: ApiMethod) -> Json:
-    era = method_removed_by(product.dialect, method)
+def _era(product: Product, method: Method) -> Json:
+    era = method.era
     if era is None:
         return {}
     gone = f"Removed by {product.venue} on {era.since}. {era.replaced_by}"
     return {"description": gone, "x-era": {"removed": era.since, "documentation": era.documentation}}
 
 
-def _parameters(product: Product, method: ApiMethod) -> Iterator[tuple[str, tuple[Json, Any, bool]]]:
-    """Name, schema, sample, and whether it must be there."""
+def _parameter(product: Product, parameter: Parameter) -> Json:
     auth = product.dialect.auth
-    if method.kind in _SIGNED:
-        yield "apiKey", (_TEXT, "demo-key", True)
-        yield auth.timestamp_parameter, (_TIME, 1_700_000_000_000, True)
-        how = "Made over all other parameters, sorted by name."
-        yield auth.signature_parameter, ({**_TEXT, "description": how}, "0" * 64, True)
-        yield auth.recv_window_parameter, ({"type": "integer"}, auth.recv_window_ms, False)
-    elif method.kind in _KEYED:
-        yield "apiKey", ({**_TEXT, "description": "Not needed once logged on."}, "demo-key", False)
-        if method.kind != "create" and method.key_in == "parameter":
-            yield "listenKey", (KEY["listen_key"], product.sample_key, True)
-    elif method.kind == "subscribe_token":
-        yield "listenToken", (_TEXT, "a-listen-token", True)
-    elif method.kind == "unsubscribe":
-        yield "subscriptionId", (_SUBSCRIPTION, 0, False)
+    known = {
+        "listenKey": KEY["listen_key"],
+        "subscriptionId": _SUBSCRIPTION,
+        auth.timestamp_parameter: _TIME,
+        auth.recv_window_parameter: {"type": "integer"},
+    }
+    schema = known.get(parameter.name, _TEXT)
+    return schema if "$ref" in schema else {**schema, "description": parameter.meaning}
 
 
 def _rate_limits(api: WebSocketApi) -> Json:
@@ -126,13 +90,12 @@ def _rate_limits(api: WebSocketApi) -> Json:
     return {"rateLimits": {"type": "array", "items": shape(api.rate_limit, _PLACES)}}
 
 
-def _reply(product: Product, api: WebSocketApi, method: ApiMethod, key: str, limits: Json) -> Json:
-    template = api.answer.replace("$rate_limits", "").replace("$member", method.member)
-    template = template.replace("$result", method.result)
+def _reply(api: WebSocketApi, method: Method, result: str, member: str, key: str, limits: Json) -> Json:
+    template = api.answer.replace("$rate_limits", "").replace("$member", member).replace("$result", result)
     schema = shape(template, _PLACES)
     schema["properties"] = {**schema["properties"], "id": _ID, **limits}
-    sample = example(template, {**_SAMPLES, "listen_key": product.sample_key})
-    return message(key, schema, {"sample": sample}, f"{method.name}: done", _MEANINGS[method.kind])
+    samples = {"sample": json.loads(method.answer)}
+    return message(key, schema, samples, f"{method.title}: done", method.meaning)
 
 
 def _error(product: Product, api: WebSocketApi, key: str, limits: Json) -> Json:

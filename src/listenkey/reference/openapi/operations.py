@@ -1,13 +1,14 @@
 """Paths with their operations: the calls of a key's life, and the public ones around them."""
 
+import json
 from typing import Final
 
 from listenkey.dialect.api import TokenCall
 from listenkey.dialect.model import FailureKind, Limit, PublicCall
 from listenkey.reference.describe import Answer, Call, Parameter, Product
 from listenkey.reference.openapi.responses import Body, answer_body, failure_bodies, responses, signing_bodies
-from listenkey.reference.openapi.tokens import token_call, token_parameters
 from listenkey.reference.shapes import Json
+from listenkey.reference.websocket_api import token_call
 
 CALLS: Final = "listen key"
 PUBLIC: Final = "public"
@@ -85,19 +86,20 @@ def _parameter(product: Product, parameter: Parameter) -> Json:
 
 
 def _value(product: Product, parameter: Parameter) -> Json:
-    auth = product.dialect.auth
-    if parameter.name == auth.timestamp_parameter:
-        return {"type": "integer", "format": "int64", "minimum": 0}
-    if parameter.name == auth.recv_window_parameter:
-        return {"type": "integer", "minimum": 0, "maximum": auth.recv_window_max_ms}
-    if parameter.sample == product.sample_key:
+    if parameter.role == "listen_key":
         return {"$ref": "#/components/schemas/ListenKey"}
-    return {"type": "string"}
+    if parameter.role == "timestamp":
+        return {"type": "integer", "format": "int64", "minimum": 0}
+    if parameter.role == "window":
+        return {"type": "integer", "minimum": 0, "maximum": product.dialect.auth.recv_window_max_ms}
+    if parameter.role == "other" and parameter.sample.isdigit():
+        return {"type": "integer", "minimum": 1}
+    return {"type": "boolean" if parameter.sample == "true" else "string"}
 
 
-def _sample(product: Product, parameter: Parameter) -> str | int:
-    is_number = _value(product, parameter).get("type") == "integer"
-    return int(parameter.sample) if is_number else parameter.sample
+def _sample(product: Product, parameter: Parameter) -> object:
+    kind = _value(product, parameter).get("type")
+    return json.loads(parameter.sample) if kind in {"integer", "boolean"} else parameter.sample
 
 
 def _form(product: Product, call: Call) -> Json:
@@ -142,21 +144,25 @@ def _links(product: Product) -> dict[str, Json]:
         }
         for each in product.calls
         for parameter in each.parameters
-        if parameter.sample == product.sample_key
+        if parameter.role == "listen_key"
     }
 
 
 def _token(product: Product, row: TokenCall) -> Json:
     call = token_call(product, row)
-    answers = [answer_body(product, each, "done") for each in call.answers]
-    bodies = [*answers, *failure_bodies(product, call), *signing_bodies(product, call)]
+    done = Answer(200, row.success_body, "application/json", call.answers[0].when)
+    bodies = [
+        answer_body(product, done, "done"),
+        *failure_bodies(product, call),
+        *signing_bodies(product, call),
+    ]
     return {
         "operationId": "createListenToken",
         "tags": [CALLS],
         "summary": call.title,
         "description": "The token subscribes to the account's events on a WebSocket API.",
         "security": [{"apiKey": []}],
-        "parameters": token_parameters(row),
+        "parameters": [_parameter(product, each) for each in call.parameters],
         "responses": responses(bodies, call.limits),
         "x-permission": call.permission,
         "x-weight": call.weight,

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from listenkey.dialect.model import FailureKind, Limit
 from listenkey.reference.describe import SAMPLE_SYMBOL, Answer, Call, FailureRow, Product
-from listenkey.reference.openapi.tokens import token_call
 from listenkey.reference.shapes import Json, example, shape
+from listenkey.reference.websocket_api import token_call
 
 NOT_OF_A_CALL: Final = frozenset[FailureKind](("method_unknown",))
 """Failures that no request can meet which keeps to a documented operation."""

@@ -33,8 +33,8 @@ def document() -> Json:
             "version": version("listenkey"),
             "description": (
                 "Events with offsets, for programs that must not miss any. Written from the server's side. "
-                "The same messages come as server-sent events to a GET request that accepts `text/event-stream`; "
-                "`Last-Event-ID` then counts before `since`."
+                "The same messages come as server-sent events to a GET request that accepts "
+                "`text/event-stream`; `Last-Event-ID` then counts before `since`."
             ),
         },
         "defaultContentType": "application/json",
@@ -50,7 +50,7 @@ def document() -> Json:
         "channels": {
             _CHANNEL: {
                 "address": PATH,
-                "description": "A position first, then what comes and further positions; after an end nothing.",
+                "description": "A position first, then events and further positions; the last is an end.",
                 "messages": {kind: {"$ref": f"#/components/messages/{kind}"} for kind in MESSAGES},
                 "bindings": {
                     "ws": {
