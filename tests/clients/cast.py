@@ -79,7 +79,8 @@ class Client:
 
 
 SPOT, MARGIN, USDM = "binance-spot", "binance-margin", "binance-usdm"
-DELIVERY, PM, RISK, US = "binance-coinm", "binance-pm", "binance-margin-risk", "binance-us"
+DELIVERY, OPTIONS, PM = "binance-coinm", "binance-options", "binance-pm"
+RISK, US = "binance-margin-risk", "binance-us"
 ALL_SPOT = (SPOT, MARGIN, ISOLATED)
 SWAP, COINM, BINGX_SPOT = "bingx-swap", "bingx-coinm", "bingx-spot"
 
@@ -97,6 +98,16 @@ CAST = (
         orders,
         survives=("/fapi/v1/leverageBracket",),
     ),
+    Client(
+        "ccxt-binance-options",
+        "ccxt_pro.py",
+        (OPTIONS,),
+        "ccxt",
+        orders,
+        survives=("/fapi/v1/leverageBracket",),
+        short=(OPTIONS,),
+    ),
+    Client("ccxt-binancecoinm", "ccxt_pro.py", (DELIVERY,), "ccxt", orders),
     Client("ccxt-bingx", "ccxt_pro.py", (SWAP, BINGX_SPOT), "ccxt", orders, short=(SWAP, BINGX_SPOT)),
     Client("binance-connector", "binance_connector.py", ALL_SPOT, "binance-connector", short=(ISOLATED,)),
     Client("binance-futures-connector", "binance_futures_connector.py", (USDM,), "binance-futures-connector"),

@@ -28,14 +28,21 @@ def round_of(stream: str, number: int) -> list[Event]:
         "bingx-spot": _bingx_spot,
     }
     if stream in _SAMPLES:
-        return _samples(stream, 1_763_700_000_000 + number * 60_000)
+        return _samples(stream, 1_763_700_000_000 + number * 60_000, number * 100)
     make = makers.get(stream, _spot)
     return make(1_763_700_000_000 + number * 60_000, number * 100)
 
 
-def _samples(stream: str, now: int) -> list[Event]:
-    """The events of the catalogue, with times of their own."""
-    return [json.loads(sample) | {"E": now + place} for place, sample in enumerate(_SAMPLES[stream])]
+def _samples(stream: str, now: int, base: int) -> list[Event]:
+    """The events of the catalogue, with times and order ids of their own."""
+    events: list[Event] = [
+        json.loads(sample) | {"E": now + place} for place, sample in enumerate(_SAMPLES[stream])
+    ]
+    for event in events:
+        order = event["o"] if event["e"] == "ORDER_TRADE_UPDATE" else event
+        if isinstance(order.get("i"), int):
+            order["i"] += base
+    return events
 
 
 def _spot(now: int, base: int) -> list[Event]:

@@ -6,7 +6,15 @@ from ccxt import BaseError
 from driving import RECONNECT, STREAM, got, page, run
 
 exchange = page()["exchange"]
-MARKET = {"bingx-swap": {"type": "swap"}, "bingx-spot": {"type": "spot"}, "binance-usdm": {}}[STREAM]
+MARKET = {
+    "bingx-swap": {"type": "swap"},
+    "bingx-spot": {"type": "spot"},
+    "binance-usdm": {},
+    "binance-coinm": {"type": "inverse"},
+    "binance-options": {"type": "option"},
+}[STREAM]
+TYPE = {"binance-coinm": "inverse", "binance-options": "option"}.get(STREAM, "linear")
+CLOSE = {"linear": "fapi", "inverse": "dapi", "option": "eapi"}[TYPE]
 
 
 class Life:
@@ -15,7 +23,9 @@ class Life:
     async def open(self) -> None:
         self.reader = asyncio.create_task(self.read())
         while not any(
-            client.connected.done() for client in exchange.clients.values() if "listenKey=" in client.url
+            client.connected.done()
+            for client in exchange.clients.values()
+            if "listenKey=" in client.url or "/ws/" in client.url
         ):
             assert not self.reader.done(), self.reader.result()
             await asyncio.sleep(0.02)
@@ -31,11 +41,11 @@ class Life:
                 await asyncio.sleep(RECONNECT)
 
     async def extend(self) -> None:
-        await exchange.keep_alive_listen_key({"type": "linear"} if exchange.id.startswith("binance") else {})
+        await exchange.keep_alive_listen_key({"type": TYPE} if exchange.id.startswith("binance") else {})
 
     async def close(self) -> None:
         if exchange.id.startswith("binance"):
-            await exchange.fapiPrivateDeleteListenKey()
+            await getattr(exchange, f"{CLOSE}PrivateDeleteListenKey")()
         else:
             await exchange.userAuthPrivateDeleteUserDataStream({"listenKey": exchange.options["listenKey"]})
 
