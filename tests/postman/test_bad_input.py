@@ -156,7 +156,9 @@ def test_any_bytes_are_refused(content):
 
 WORDS = """curl wscat ' " \\ $' $( ) ` ${A} A=b; & | # ^ -X PUT -H -d --data-urlencode -G --next @f -sk -- -
 {{x}} %zz 'X-MBX-APIKEY:a' https://api.binance.com/api/v3/userDataStream wss://h/ws/ ?a=b"""
-PIECES = st.sampled_from([*WORDS.split(), " ", " ", "\n", "\x00", "\ue000", "\ue001", "é"])
+PIECES = st.sampled_from(
+    [*WORDS.split(), " ", " ", "\n", "\x00", "\ue000", "\ue001", "é", "\udcff", "$'\\ud800'", "a=b"]
+)
 
 
 @settings(max_examples=300, deadline=None)

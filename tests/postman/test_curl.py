@@ -66,6 +66,7 @@ def test_the_method_is_the_one_that_is_sent(text, method):
         (f"""curl --json '{{"a":true}}' {URL}""", (), pairs("a=true")),
         (f"curl -F a=1 -F 'b=@/etc/passwd' {URL}", (), pairs("a=1", "b=")),
         (f"curl --url-query a=1 {URL}", pairs("a=1"), ()),
+        (f"curl --data-urlencode $'a=\\ud800' -F b=\udcff {URL}", (), pairs("a=?", "b=?")),
         (
             f"curl --data-urlencode 'x y' --data-urlencode b@file --data-urlencode =z {URL}",
             (),

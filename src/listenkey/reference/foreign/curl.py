@@ -254,7 +254,7 @@ def _urlencoded(line: _Line, value: str) -> str:
 
 def _encode(text: str) -> str:
     # Places stay as they are, so that they are still known for what they are.
-    return quote(text, safe=f"{{}}{OPEN}{CLOSE}…()")
+    return quote(text, safe=f"{{}}{OPEN}{CLOSE}…()", errors="replace")
 
 
 def _form(line: _Line, value: str) -> None:
@@ -262,7 +262,7 @@ def _form(line: _Line, value: str) -> None:
     if content.startswith(("@", "<")):
         line.remarks.append(_OPENED)
         content = ""
-    line.data.append(f"{quote(name)}={_encode(content)}")
+    line.data.append(f"{_encode(name)}={_encode(content)}")
 
 
 def _requests(line: _Line) -> Iterator[Foreign]:
