@@ -19,7 +19,7 @@ from listenkey.reference.words import API_METHODS
 _SIGNED: Final = frozenset[ApiMethodKind](("logon", "subscribe_signature"))
 _KEYED: Final = frozenset[ApiMethodKind](("create", "extend", "close"))
 _OF_KEYS: Final = frozenset(("listen_key_missing", "listen_key_unknown", "parameter_empty"))
-_OF_SYMBOLS: Final = frozenset(("symbol_missing", "symbol_unknown"))
+_OF_TOKENS: Final = frozenset(("symbol_missing", "symbol_unknown", "parameter_illegal"))
 _SAMPLES: Final[dict[str, object]] = {
     "id": 1,
     "now_ms": 1700000000000,
@@ -150,7 +150,7 @@ def _parameters(product: Product, method: ApiMethod) -> Iterator[Parameter]:
 def token_call(product: Product, row: TokenCall) -> Call:
     """The REST call that makes a listen token, as a call like the others."""
     create = product.call("create")
-    kinds = ({each.kind for each in create.failures} | _OF_SYMBOLS) - _OF_KEYS
+    kinds = ({each.kind for each in create.failures} | _OF_TOKENS) - _OF_KEYS
     rows = {
         each.kind: each
         for each in (*(failure for call in product.calls for failure in call.failures), *product.elsewhere)
