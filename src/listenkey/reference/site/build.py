@@ -9,8 +9,8 @@ from listenkey.dialect.model import Dialect
 from listenkey.reference.describe import describe
 from listenkey.reference.site.chapters import own_chapters
 from listenkey.reference.site.frame import Frame
-from listenkey.reference.site.pages import Page, all_pages, menu
-from listenkey.reference.site.programs import MAKERS, Maker, Programs, downloads
+from listenkey.reference.site.pages import Page, all_pages, chapter_path, menu
+from listenkey.reference.site.programs import MAKERS, Maker, Programs, downloads, own_downloads
 from listenkey.reference.site.search import entries, script
 
 _INDEX: Final = "assets/index.js"
@@ -32,6 +32,7 @@ class Site:
         products = [describe(each) for each in dialects.values()]
         chapters = own_chapters(products, commands)
         files = {product.name: tuple(downloads(product)) for product in products}
+        files |= {chapter_path(name): found for name, found in own_downloads().items()}
         self._frame = Frame(menu(products), Programs(makers), files)
         self._pages = {page.path: page for page in all_pages(products, chapters, tuple(makers)[1:])}
         self._files: dict[str, Callable[[], bytes]] = {

@@ -9,6 +9,7 @@ import msgspec
 
 from listenkey.reference import asyncapi, chilkat, openapi, postman, snippets
 from listenkey.reference.describe import Product
+from listenkey.reference.own import admin_api, native_stream
 from listenkey.reference.program import Program
 
 Maker = Callable[[Product], Sequence[Program]]
@@ -66,6 +67,15 @@ def _heading(maker: str, program: Program) -> str:
     """`Python (Chilkat, signed)` stands under `Chilkat, signed`; other parentheses belong to the title."""
     found = _VARIANT.search(program.title)
     return found[1] if found and found[1].startswith(maker) else maker
+
+
+def own_downloads() -> dict[str, tuple[Download, ...]]:
+    """The files about the gateway itself, by the chapter that offers them."""
+    admin, native = "gateway/listenkey-admin.openapi.json", "gateway/listenkey-native.asyncapi.json"
+    return {
+        "admin-api": (Download(admin, "OpenAPI 3.1", "all of its calls", admin_api.document),),
+        "native-stream": (Download(native, "AsyncAPI 3", "its messages", native_stream.document),),
+    }
 
 
 def downloads(product: Product) -> Iterator[Download]:
