@@ -148,6 +148,10 @@ WRONG = [
     ("wss://open-api-swap.bingx.com/swap-market?listenKey=", ["listen_key_empty"]),
     (f"wss://open-api-swap.bingx.com/swap-market?listenkey={KEY}", ["listen_key_misplaced"]),
     ("wss://stream.binance.com/ws/listen_key", ["listen_key_malformed"]),
+    ("wss://stream.binance.com:9443/ws/", ["listen_key_empty"]),
+    ("wss://fstream.binance.com/pm/ws/{listenKey}", ["listen_key_malformed"]),
+    ("wss://open-api-swap.bingx.com/swap-market?listenKey=<key>", ["listen_key_malformed"]),
+    (f"curl -X PUT {MBX} '{SPOT}?listenKey=abcd1234...'", ["listen_key_malformed"]),
     (f"ws://stream.binance.com/ws/{KEY}", ["unencrypted"]),
 ]
 

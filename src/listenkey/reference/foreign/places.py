@@ -126,8 +126,8 @@ def _sockets(request: Foreign, path: str, known: Iterable[Dialect], mounted: str
             base = socket.path.removesuffix(_NAMES)
             if base == socket.path == path:
                 exact.append((socket.stream, Place(dialect, socket)))
-            elif base != socket.path and path.startswith(f"{base}/") and len(path) > len(base) + 1:
-                names = tuple(filter(None, path[len(base) :].split("/")))
+            elif base != socket.path and path.startswith(f"{base}/"):
+                names = tuple(filter(None, path[len(base) :].split("/"))) or ("",)
                 named.append((socket.stream, Place(dialect, socket, names)))
     found = exact or named
     carrying = tuple(place for stream, place in found if stream)

@@ -45,7 +45,7 @@ def _keys_in(request: Foreign, socket: SocketPath, names: Sequence[str]) -> list
 
 
 def _keys(request: Foreign, dialect: Dialect, socket: SocketPath, keys: list[str]) -> Iterator[Finding]:
-    if socket.control == "method" and not any(keys):
+    if socket.control == "method" and socket.names_in == "query" and not any(keys):
         keys = []  # an empty list is how some clients begin, and subscribe after
     private = [key for key in keys if "@" not in key and "!" not in key]
     misplaced = [
