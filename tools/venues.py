@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from listenkey.dialect.model import Dialect, Failure, Limit, Operation, PublicCall, SocketPath
+from listenkey.dialect.model import Dialect, Event, Failure, Limit, Operation, PublicCall, SocketPath
 from listenkey.dialect.registry import load_dialects
 
 _HEAD = """# Dialects
@@ -62,6 +62,18 @@ def _chapters(dialect: Dialect) -> Iterator[str]:
         ((", ".join(notice.streams), ", ".join(notice.on), _code(notice.body)) for notice in dialect.notices),
     )  # fmt: skip
     yield _table(
+        "events",
+        ("event", "stream", "", "what"),
+        (
+            (_code(each.type), ", ".join(each.streams), _kept(dialect, each), each.title)
+            for each in dialect.events
+        ),
+    )
+    yield _table(
+        "removed at the venue", ("since", "what", "instead"),
+        ((era.since, ", ".join(map(_code, era.removes)), era.replaced_by) for era in dialect.eras),
+    )  # fmt: skip
+    yield _table(
         "close codes", ("why", "code", "reason"),
         ((_words(close.kind), str(close.code), close.reason) for close in dialect.closes),
     )  # fmt: skip
@@ -113,6 +125,12 @@ def _failure(dialect: Dialect, row: Failure) -> Sequence[str]:
     # A page is named, not quoted: nobody's program reads it.
     shown = "a page of HTML" if "html" in row.content_type else _code(body) if body else "none"
     return _words(row.kind), str(row.status), shown
+
+
+def _kept(dialect: Dialect, event: Event) -> str:
+    """Of a state the newest holds; of a fact each counts."""
+    streams = [stream for stream in dialect.streams if stream.name in event.streams]
+    return "state" if any(event.type in stream.state_events for stream in streams) else "fact"
 
 
 def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -142,6 +142,8 @@ def test_a_dialect_is_shown_with_its_calls_and_failures(command):
     out = command("dialect", "show", "binance-usdm").out
     assert "/fapi/v1/listenKey" in out
     assert "-1125" in out
+    assert "TRADE_LITE  " in out
+    assert "2026-04-23" in out
     whole = json.loads(command("dialect", "show", "binance-usdm", "--json").out)
     assert whole["name"] == "binance-usdm"
     assert {"operations", "sockets", "failures", "limits", "closes"} <= set(whole)

@@ -12,7 +12,7 @@ from listenkey.base.errors import Refused
 from listenkey.cli.output import json_option, print_items, print_json, print_rows
 
 if TYPE_CHECKING:
-    from listenkey.dialect.model import Dialect
+    from listenkey.dialect.model import Dialect, Event
 
 _file = click.option(
     "--config", "file", metavar="FILE", envvar="LISTENKEY_CONFIG", type=click.Path(path_type=Path),
@@ -119,4 +119,18 @@ def _chapters(dialect: "Dialect") -> Iterator[tuple[str, list[list[str]]]]:
             for each in dialect.failures
         ],
     )
+    yield (
+        "events",
+        [
+            [each.type, ", ".join(each.streams), "state" if _is_state(dialect, each) else "fact", each.title]
+            for each in dialect.events
+        ],
+    )
+    yield "removed at the venue", [[each.since, each.title, ", ".join(each.removes)] for each in dialect.eras]
     yield "close codes", [[each.kind, str(each.code), each.reason] for each in dialect.closes]
+
+
+def _is_state(dialect: "Dialect", event: "Event") -> bool:
+    return any(
+        event.type in stream.state_events for stream in dialect.streams if stream.name in event.streams
+    )
