@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from listenkey.reference.chilkat.language import Language, languages
@@ -43,6 +43,7 @@ def read_back(language: str, written: str) -> str:
 
 
 @pytest.mark.parametrize("name", sorted(LANGUAGES))
+@settings(deadline=None, max_examples=60)
 @given(value=texts)
 @example(value=NASTY[0])
 @example(value=NASTY[1])
@@ -60,6 +61,7 @@ def test_a_string_is_read_as_it_was_meant(name: str, value: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(LONGEST))
+@settings(deadline=None, max_examples=40)
 @given(value=st.text("ab'\"]", min_size=200, max_size=900))
 def test_no_literal_is_longer_than_its_language_allows(name: str, value: str) -> None:
     """A long subscription does not stop a compiler that takes 255 characters."""

@@ -186,6 +186,12 @@ def test_nothing_planted_nothing_found(bench: Bench) -> None:
     assert [each["language"] for each in results if not worked(each)] == []
 
 
+def test_an_end_of_the_library_is_a_failure(bench: Bench) -> None:
+    """A program that takes the library's process down does not pass for one that printed nothing."""
+    with pytest.raises(AssertionError, match="ended after 1 of 2"):
+        bench.perform([("csharp", ""), ("no language", "")])
+
+
 def test_scripts_know_what_a_variable_holds() -> None:
     """A description that uses one name for two things is refused before any program is written."""
     script = Script()
