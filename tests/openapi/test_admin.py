@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from listenkey.base import errors
+from listenkey.cli.docs import site
 from listenkey.edge.admin import app
 from listenkey.edge.admin.call import failure
 from listenkey.reference.own import admin_api
@@ -85,3 +86,14 @@ def test_gateway_answers_as_the_document_says(tmp_path, examples):
         )  # fmt: skip
     assert status == 0, printed
     assert made > 300
+
+
+def test_site_has_the_files():
+    """Whoever reads the chapter finds the file for tools below it."""
+    made = site(())
+    for chapter, file in (
+        ("admin-api", "listenkey-admin.openapi.json"),
+        ("native-stream", "listenkey-native.asyncapi.json"),
+    ):
+        assert file.encode() in made.read(f"gateway/{chapter}.html")
+        assert json.loads(made.read(f"gateway/{file}"))["info"]["title"].startswith("listenkey")
