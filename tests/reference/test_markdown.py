@@ -1,7 +1,11 @@
 """The Markdown of our own chapters, as pages show it."""
 
+import re
+from html import unescape
+
 import pytest
 
+from listenkey.reference.site.code import PROGRAM, colour
 from listenkey.reference.site.markdown import anchor, markdown, prose
 
 
@@ -51,3 +55,14 @@ def test_anchors_are_those_of_the_forges():
     """A link that works in the repository works on the site."""
     assert anchor("`dialect.NAME.require_signature`") == "dialectnamerequire_signature"
     assert anchor("Listen keys and connections") == "listen-keys-and-connections"
+
+
+def test_programs_keep_every_character_whatever_their_language():
+    """What is copied is what was written; a language that Pygments does not know is coloured a little."""
+    text = '; "said" \n\tIf x < 1 \' ü\n    Debug "a&b"\n'
+    for language in (PROGRAM, "python", "text", "no such language"):
+        assert unescape(re.sub("<[^>]+>", "", colour(text, language))) == text.rstrip("\n")
+    shown = colour(text, PROGRAM)
+    assert '<span class="c">; "said" </span>' in shown
+    assert '<span class="k">If</span>' in shown
+    assert '<span class="s">"a&amp;b"</span>' in shown

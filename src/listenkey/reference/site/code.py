@@ -7,18 +7,10 @@ from itertools import groupby
 from typing import Final
 
 from markupsafe import Markup
-from pygments.lexer import Lexer
+from pygments.lexer import Lexer, RegexLexer, words
 from pygments.lexers import get_lexer_by_name
 from pygments.lexers.special import TextLexer
-from pygments.token import (
-    Comment,
-    Keyword,
-    Name,
-    Number,
-    Operator,
-    String,
-    _TokenType,
-)
+from pygments.token import Comment, Keyword, Name, Number, Operator, String, Text, _TokenType
 from pygments.util import ClassNotFound
 
 _CLASSES: Final[dict[_TokenType, str]] = {
@@ -40,6 +32,28 @@ _CLASSES: Final[dict[_TokenType, str]] = {
     Keyword.Type: "t",
 }
 """Those that the style colours; what is below a kind of token is coloured as it is."""
+
+PROGRAM: Final = "program"
+"""The language of programs that Pygments has no lexer for."""
+
+
+class _ProgramLexer(RegexLexer):
+    """What programs have in common: text, numbers, comments on lines of their own, words that steer."""
+
+    _steering = (
+        "If", "EndIf", "Else", "ElseIf", "Then", "End", "While", "Wend", "EndWhile", "Loop", "Repeat",
+        "Until", "For", "Next", "Procedure", "EndProcedure", "ProcedureReturn", "Return", "Function",
+        "EndFunction", "IncludeFile", "Use", "Dim", "Var", "Move", "Get", "Set", "Send", "Do", "Exit",
+    )  # fmt: skip
+    tokens = {  # noqa: RUF012 - as its base class declares it
+        "root": [
+            (r"^[ \t]*(?:;|//|\*|').*$", Comment),
+            (r'"[^"\n]*"', String),
+            (words(_steering, prefix=r"\b", suffix=r"\b"), Keyword),
+            (r"\b[0-9]+\b", Number),
+            (r"\w+|\n|[^\S\n]+|.", Text),
+        ]
+    }
 
 
 def colour(text: str, language: str) -> Markup:
@@ -69,6 +83,8 @@ def _class(kind: _TokenType) -> str:
 
 @cache
 def _lexer(language: str) -> Lexer:
+    if language == PROGRAM:
+        return _ProgramLexer(stripnl=False)
     try:
         return get_lexer_by_name(language, stripnl=False)
     except ClassNotFound:

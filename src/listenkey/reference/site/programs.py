@@ -10,7 +10,6 @@ import msgspec
 from listenkey.reference import asyncapi, chilkat, openapi, postman, snippets
 from listenkey.reference.describe import Product
 from listenkey.reference.own import admin_api, native_stream
-from listenkey.reference.own import admin_api, native_stream
 from listenkey.reference.program import Program
 
 Maker = Callable[[Product], Sequence[Program]]
@@ -77,20 +76,6 @@ def own_downloads() -> dict[str, tuple[Download, ...]]:
         "admin-api": (Download(admin, "OpenAPI 3.1", "all of its calls", admin_api.document),),
         "native-stream": (Download(native, "AsyncAPI 3", "its messages", native_stream.document),),
     }
-
-
-def own_downloads() -> dict[str, Download]:
-    """The files of the gateway's own interfaces, by the chapter that tells of them."""
-    return {
-        "admin-api": Download(
-            "gateway/admin-api.openapi.json", "OpenAPI 3.1", "the admin API, for generators",
-            admin_api.document,
-        ),
-        "native-stream": Download(
-            "gateway/native-stream.asyncapi.json", "AsyncAPI 3", "the native stream with its messages",
-            native_stream.document,
-        ),
-    }  # fmt: skip
 
 
 def downloads(product: Product) -> Iterator[Download]:
