@@ -84,7 +84,8 @@ def visit(chromium: Browser, busy: Gateway) -> Iterator[Visit]:
 
 
 def sign_in(page: Page, token: str) -> None:
-    """As a person does: the field has the focus already."""
+    """As a person does: the field has the focus by itself."""
+    page.wait_for_function("document.activeElement.id === 'token'")
     page.keyboard.type(token)
     page.keyboard.press("Enter")
 
