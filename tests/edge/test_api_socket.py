@@ -269,3 +269,25 @@ async def test_a_prefix_leads_there_too(gate):
     """A base address of one product has its WebSocket API as well."""
     socket = await gate.dial(f"/binance-spot{SPOT}")
     assert (await ask(socket, "ping"))["status"] == 200
+
+
+async def test_times_in_microseconds_where_the_address_asks_for_them(gate):
+    """`timeUnit=MICROSECOND`: answers, events of spot and of margin by token, and the end of a subscription;
+    the futures have no such unit."""
+    signer = await by_ed25519(gate)
+    now = gate.gateway.clock.now()
+    socket = await gate.dial(f"{SPOT}?timeUnit=MICROSECOND&returnRateLimits=false")
+    assert (await ask(socket, "time"))["result"] == {"serverTime": now}
+    assert (await ask(socket, "session.status"))["result"]["authorizedSince"] is None
+    logged_on = (await ask(socket, "session.logon", **signer.params()))["result"]
+    assert {logged_on[name] for name in ("authorizedSince", "connectedSince", "serverTime")} == {now}
+    await ask(socket, "userDataStream.subscribe")
+    token = (await gate.venue_call("POST", TOKEN, signer.key)).json()["token"]
+    await ask(socket, "userDataStream.subscribe.listenToken", listenToken=token)
+    for number, stream in enumerate(("binance-spot", "binance-margin")):
+        await gate.publish(EVENT, stream=stream)
+        assert await socket.json() == {"subscriptionId": number, "event": EVENT | {"E": 1000, "T": 1000}}
+    ended = await ask(socket, "session.logout")
+    assert ended == {"subscriptionId": 0, "event": {"e": "eventStreamTerminated", "E": now}}
+    futures = await gate.dial(f"{FUTURES}?timeUnit=MICROSECOND")
+    assert (await ask(futures, "time"))["result"] == {"serverTime": now // 1000}

@@ -5,7 +5,7 @@ import pytest
 
 from listenkey.core.records import Event
 from listenkey.wire import frames
-from listenkey.wire.times import InMicros, wants_micros
+from listenkey.wire.times import InMicros, values_in_micros, wants_micros
 from tests.wire.asking import DIALECTS
 
 SPOT, USDM, US = (DIALECTS[name] for name in ("binance-spot", "binance-usdm", "binance-us"))
@@ -13,7 +13,7 @@ SPOT, USDM, US = (DIALECTS[name] for name in ("binance-spot", "binance-usdm", "b
 
 def turned(payload: bytes) -> bytes:
     """What a socket of spot is sent that asked for microseconds."""
-    data = InMicros(frames.raw("text"), SPOT, "binance-spot").wrap(payload)
+    data = InMicros(frames.raw("text"), [SPOT], "binance-spot").wrap(payload)
     return data[4:] if len(data) > 127 else data[2:]
 
 
@@ -31,7 +31,7 @@ def test_all_times_are_turned_and_nothing_else(event: Any) -> None:
 def test_nested_times_are_turned() -> None:
     """Times inside objects and lists too."""
     payload = b'{"e":"ORDER_TRADE_UPDATE","E":1,"T":2,"o":{"T":3,"t":4,"gtd":5}}'
-    variant = InMicros(frames.raw("text"), USDM, "binance-usdm")
+    variant = InMicros(frames.raw("text"), [USDM], "binance-usdm")
     assert variant.wrap(payload)[2:] == (
         b'{"e":"ORDER_TRADE_UPDATE","E":1000,"T":2000,"o":{"T":3000,"t":4,"gtd":5}}'
     )
@@ -64,12 +64,12 @@ def test_what_is_nested_too_deeply_goes_out_as_it_is() -> None:
 
 def test_wrapping_is_that_of_the_variant() -> None:
     """Combined sockets get both: the wrapper, and the times."""
-    variant = InMicros(frames.combined("KEY", "text"), SPOT, "binance-spot")
+    variant = InMicros(frames.combined("KEY", "text"), [SPOT], "binance-spot")
     data = variant.encode("e", Event(1, 2, b'{"e":"balanceUpdate","E":1}'))
     assert data is not None
     assert data[2:] == b'{"stream":"KEY","data":{"e":"balanceUpdate","E":1000}}'
-    assert variant.key == InMicros(frames.combined("KEY", "text"), SPOT, "binance-spot").key
-    assert variant.key != InMicros(frames.raw("text"), SPOT, "binance-spot").key
+    assert variant.key == InMicros(frames.combined("KEY", "text"), [SPOT], "binance-spot").key
+    assert variant.key != InMicros(frames.raw("text"), [SPOT], "binance-spot").key
 
 
 @pytest.mark.parametrize(
@@ -88,3 +88,11 @@ def test_wrapping_is_that_of_the_variant() -> None:
 def test_who_asks(query: bytes, wanted: bool) -> None:
     """Capitals do not matter in the unit, and do in the name; venues without it are never asked."""
     assert wants_micros([SPOT, USDM, US], query) == ({"binance-spot"} if wanted else frozenset())
+
+
+def test_values_of_answers() -> None:
+    """Times of an answer are turned, be they numbers or JSON; nothing else is."""
+    values = {"now_ms": 5, "since_ms": b"6", "none_ms": b"null", "id": b"7", "count": 8, "key_ms": "x"}
+    assert values_in_micros(values) == {
+        "now_ms": 5000, "since_ms": b"6000", "none_ms": b"null", "id": b"7", "count": 8, "key_ms": "x",
+    }  # fmt: skip

@@ -43,6 +43,7 @@ class ApiSocket(WebSocket):
         address: str,
         *,
         tells_limits: bool,
+        micros: bool,
         enforce: bool | None,
     ) -> None:
         """`enforce`: whether a peer that answers no Ping is dropped; None for what the dialect says."""
@@ -51,7 +52,7 @@ class ApiSocket(WebSocket):
         self._route = route
         api, heartbeat = route.api, route.dialect.heartbeats[route.api.heartbeat]
         self._connection = ApiConnection(
-            gateway.api_parts, route.dialect, api, self, tells_limits=tells_limits
+            gateway.api_parts, route.dialect, api, self, tells_limits=tells_limits, micros=micros
         )
         self._liveness = Liveness(heartbeat, shared.pacer.now(), echo=api.echo_demanded)
         self._enforced = heartbeat.enforced if enforce is None else enforce

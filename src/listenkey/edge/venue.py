@@ -140,6 +140,7 @@ class Venue:
             transport,
             address,
             tells_limits=told is not False,
+            micros=bool(wants_micros([route.dialect], upgrade.query)),
             enforce=self._sockets.policy.enforce,
         )
         socket.start()

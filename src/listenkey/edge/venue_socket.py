@@ -404,7 +404,7 @@ class VenueSocket(WebSocket):
             return self._sockets.by_topic(here, self._codec)
         combined = self._session.combined
         variant = frames.combined(live.string, self._codec) if combined else _raw(self._codec)
-        return InMicros(variant, live.dialect, stream) if live.dialect.name in self._micros else variant
+        return InMicros(variant, (live.dialect,), stream) if live.dialect.name in self._micros else variant
 
     def _subscriptions(self, name: str) -> "list[Subscription]":
         return [subscription for subscription in self.subscriptions if subscription.name == name]

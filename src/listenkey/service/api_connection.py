@@ -27,6 +27,7 @@ from listenkey.wire.api import (
     status_of,
 )
 from listenkey.wire.messages import Fault
+from listenkey.wire.times import values_in_micros
 
 _log = structlog.get_logger(__name__)
 
@@ -50,15 +51,24 @@ class ApiConnection:
     """What one connection is and does. `outlet` is where its events go."""
 
     def __init__(
-        self, parts: ApiParts, dialect: Dialect, api: WebSocketApi, outlet: Outlet, *, tells_limits: bool
+        self,
+        parts: ApiParts,
+        dialect: Dialect,
+        api: WebSocketApi,
+        outlet: Outlet,
+        *,
+        tells_limits: bool,
+        micros: bool = False,
     ) -> None:
-        """`tells_limits`: whether answers tell the limits where a request does not say."""
+        """`tells_limits`: whether answers tell the limits where a request does not say. `micros`: times of
+        answers and events are in microseconds."""
         self._parts = parts
         self._dialect = dialect
         self._api = api
         self._address = outlet.address
         self._tells_limits = tells_limits
-        self._methods = ApiMethods(parts, dialect, api, outlet, tells_limits=tells_limits)
+        self._micros = micros
+        self._methods = ApiMethods(parts, dialect, api, outlet, tells_limits=tells_limits, micros=micros)
 
     async def answer(self, text: str) -> Answer:
         """The answer to a frame. Never raises: a fault of ours is the dialect's own internal error."""
@@ -91,7 +101,8 @@ class ApiConnection:
         await settle(verdict.durable)
         if isinstance(done, Fault | ApiFault):
             return self._count(request, self._failed(request.id, done, now, used), done)
-        return self._count(request, Answer(render_result(self._api, request, done.values, used), done.before))
+        values = values_in_micros(done.values) if self._micros else done.values
+        return self._count(request, Answer(render_result(self._api, request, values, used), done.before))
 
     def _admit(self, name: str, weight: int, api_key: ApiKey | None, now: Micros) -> Verdict:
         call = Call(self._dialect, name, self._api.pools, weight, self._address, api_key)

@@ -24,10 +24,12 @@ from listenkey.service.outlet import Outlet, Subscription
 from listenkey.service.streams import Streams
 from listenkey.store.base import Store
 from listenkey.wire.api import ApiFault, ApiRequest, SubscriptionEvents, quoted, render_terminated
+from listenkey.wire.frames import Variant
 from listenkey.wire.messages import Fault
 from listenkey.wire.rest import check_api_key, check_listen_key
 from listenkey.wire.signature import check_signature, kind_of_key
 from listenkey.wire.signed import payload_by_name, read_signed
+from listenkey.wire.times import InMicros
 
 _API_KEY: Final = "apiKey"
 _TOKEN: Final = "listenToken"  # noqa: S105 - the name of a parameter
@@ -46,6 +48,7 @@ class ApiParts(msgspec.Struct, frozen=True):
     metrics: Metrics
     streams: Streams
     tokens: ListenTokens
+    dialects: Mapping[str, Dialect]
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -62,8 +65,16 @@ class ApiMethods:
     """What one connection may ask for."""
 
     def __init__(
-        self, parts: ApiParts, dialect: Dialect, api: WebSocketApi, outlet: Outlet, *, tells_limits: bool
+        self,
+        parts: ApiParts,
+        dialect: Dialect,
+        api: WebSocketApi,
+        outlet: Outlet,
+        *,
+        tells_limits: bool,
+        micros: bool,
     ) -> None:
+        """`micros`: events go out with their times in microseconds."""
         self.session = ApiSession(
             parts.clock.now(), most=api.max_subscriptions, most_ids=api.max_subscription_ids
         )
@@ -72,6 +83,7 @@ class ApiMethods:
         self._api = api
         self._outlet = outlet
         self._tells_limits = tells_limits
+        self._micros = micros
         self._sent: dict[int, Subscription] = {}
         self._by_kind: dict[
             ApiMethodKind, Callable[[ApiRequest, ApiKey | None, Micros], Awaitable[Outcome]]
@@ -239,11 +251,15 @@ class ApiMethods:
     def _send(self, subscribed: Subscribed, api_key: ApiKey) -> Subscription:
         view = self._parts.store.read_journal(subscribed.stream)
         assert view is not None
+        variant: Variant = SubscriptionEvents(self._api, subscribed.id)
+        if self._micros:
+            name = subscribed.stream.stream.partition(":")[0]
+            variant = InMicros(variant, self._parts.dialects.values(), name)
         return self._parts.streams.subscribe_from(
             self._outlet,
             subscribed.stream,
             Resumption(view.epoch, view.head),
-            SubscriptionEvents(self._api, subscribed.id),
+            variant,
             on_gap=partial(self._note_gap, api_key, subscribed.stream),
             name=str(subscribed.id),
             api_key_id=api_key.id,

@@ -108,6 +108,7 @@ class Gateway:
             self.metrics,
             self.streams,
             tokens,
+            dialects,
         )
         self.publisher = Publisher(
             store,

@@ -1,7 +1,7 @@
 """Events with their times in microseconds, for sockets that ask. Journals keep what was published."""
 
 import json
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -28,16 +28,32 @@ def wants_micros(dialects: Iterable[Dialect], query: bytes) -> frozenset[str]:
     return frozenset(each.name for each in dialects if each.frames.time_unit_parameter in given)
 
 
+def values_in_micros(values: Mapping[str, object]) -> dict[str, object]:
+    """What fills the places of an answer, times (`…_ms`) in microseconds."""
+    return {name: _thousandfold(value) if name.endswith("_ms") else value for name, value in values.items()}
+
+
+def _thousandfold(value: object) -> object:
+    if isinstance(value, bytes):  # JSON: a number or null
+        return value + b"000" if value.isdigit() else value
+    return value * 1000 if isinstance(value, int) else value
+
+
 class InMicros:
     """A variant whose events and notices have all their times in microseconds."""
 
     __slots__ = ("_inner", "_tables", "key")
 
-    def __init__(self, inner: Variant, dialect: Dialect, stream: str) -> None:
-        """`stream`: the stream's name, without a symbol."""
+    def __init__(self, inner: Variant, dialects: Iterable[Dialect], stream: str) -> None:
+        """`stream`: the name, without a symbol, of a stream that one of the dialects has."""
         self.key: Hashable = ("micros", stream, inner.key)
         self._inner = inner
-        self._tables = {event.type: table_of(event) for event in dialect.events if stream in event.streams}
+        self._tables = {
+            event.type: table_of(event)
+            for dialect in dialects
+            for event in dialect.events
+            if stream in event.streams
+        }
 
     def encode(self, epoch: str, event: Event) -> bytes | None:
         """As `Variant.encode`."""
