@@ -306,6 +306,8 @@ class Bot:
     ) -> None:
         self.world, self.name, self.account, self.api_key = world, name, account, api_key
         self.product, self.habits = product, habits
+        self.keeper: Any = api_key
+        """A second API key, by which the listen key is extended now and then, where the venue allows that."""
         self.is_twin = is_twin
         """Another bot has the same API key, and another filter."""
         self.random = Random(world.random.random())
@@ -401,10 +403,10 @@ class Bot:
 
     # Calls -----------------------------------------------------------------------------------------------
 
-    async def call(self, method: str, query: str = "") -> tuple[int, Any]:
+    async def call(self, method: str, query: str = "", by: Any = None) -> tuple[int, Any]:
         """A REST call that is made until somebody answers."""
         query = "&".join(part for part in (self.product.query, query) if part)
-        path, key = self.product.path, self.api_key.key
+        path, key = self.product.path, (by or self.api_key).key
         while True:
             try:
                 status, body = await self.world.process.call(
@@ -419,7 +421,7 @@ class Bot:
         """A key that lives: a new one, or the one at hand once more."""
         if self.key and not self.habits.new_keys:
             query = f"listenKey={self.key}" if self.product.names_key else ""
-            status, answer = await self.call("PUT", query)
+            status, answer = await self.call("PUT", query, self.random.choice([self.api_key, self.keeper]))
             if status == 200:
                 self._take_key(answer.get("listenKey", self.key))
                 return

@@ -155,6 +155,8 @@ class World:
                 continue
             api_key = await accounts.add_api_key(account, NewApiKey())
             self._add_bot(f"bot {number}", account, api_key, product)
+            if product.stream.startswith("bingx") and random.random() < 0.4:
+                self.bots[-1].keeper = await accounts.add_api_key(account, NewApiKey())
             if product is WHOLE and not self.shares and random.random() < 0.5:
                 self._add_bot(f"twin of bot {number}", account, api_key, FILTERED, is_twin=True)
 

@@ -128,7 +128,7 @@ class Recorder(History):
 
     def _take_log(self, entry: Any) -> None:
         for bot in self.world.bots:
-            if bot.api_key.id != entry["api_key"]:
+            if entry["api_key"] not in {bot.api_key.id, bot.keeper.id}:
                 continue
             number = self._epochs[bot.account, entry["stream"]].index(entry["epoch"])
             first, last = (number, entry["first"]), (number, entry["last"])
