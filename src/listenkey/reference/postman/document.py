@@ -5,7 +5,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from listenkey.reference.describe import Product
 from listenkey.reference.postman.items import items
-from listenkey.reference.postman.scripts import event, pause, signing
+from listenkey.reference.postman.scripts import event, paced, signing
 
 SCHEMA: Final = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 GATEWAY: Final = "http://127.0.0.1:8080"
@@ -26,7 +26,7 @@ def collection(product: Product) -> dict[str, Any]:
         "item": [{"name": product.title, "item": items(product)}],
         "variable": _variables(product),
     }
-    before = [*pause(product.dialect), *(signing(product.dialect.auth) if signs(product) else [])]
+    before = paced(product.dialect, signing(product.dialect.auth) if signs(product) else [])
     if before:
         document["event"] = [event("prerequest", before)]
     return document

@@ -37,12 +37,20 @@ def signing(auth: Auth) -> list[str]:
     ]
 
 
-def pause(dialect: Dialect) -> list[str]:
-    """Waits before each request as long as the tightest limit by the second asks for; nothing where all are
-    wider than a person, or a run of a folder, gets through."""
+def paced(dialect: Dialect, lines: list[str]) -> list[str]:
+    """A script that first waits as long as the tightest limit by the second asks for between two requests;
+    the script alone where all limits are wider than a run of a folder gets through."""
     paces = [each.window_ms // each.limit for each in dialect.limits.buckets if each.window_ms <= _SHORT_MS]
     longest = max(paces, default=0)
-    return [f"setTimeout(() => {{}}, {longest}); // the venue's limit by the second"] if longest else []
+    if not longest:
+        return lines
+    within = [f"    {line}" for line in lines]
+    return [
+        "// No faster than the venue's limit by the second.",
+        "setTimeout(() => {",
+        *within,
+        f"}}, {longest});",
+    ]
 
 
 def done(answer: Answer, space: KeySpace, *, keeps: bool) -> list[str]:
