@@ -403,7 +403,7 @@ class Follower:
 
     def _break_off_in(self, seconds: float) -> None:
         # Not before it is connected: the library leaks a connection that is cancelled in the making.
-        if self._connected and self._patience is not None:
+        if self._connected and self._patience is not None and not self._patience.expired():
             self._patience.reschedule(asyncio.get_running_loop().time() + seconds)
 
     def stop(self) -> None:
