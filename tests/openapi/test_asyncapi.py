@@ -169,3 +169,21 @@ def test_removed_methods_are_told(product, document):
 def test_gzip_is_told(product, document):
     """A client knows that what arrives has to be unpacked first."""
     assert ("gzip" in document["info"]["description"]) == (product.dialect.frames.codec == "gzip_binary")
+
+
+def test_what_a_handshake_may_ask_for_is_told(product, document):
+    """Whoever wants microseconds finds how to ask for them."""
+    name = product.dialect.frames.time_unit_parameter
+    for channel in document["channels"].values():
+        query = channel.get("bindings", {}).get("ws", {}).get("query", {}).get("properties", {})
+        assert (name in query) is bool(name)
+
+
+def test_websocket_apis_are_at_the_gateway_and_the_venue(product, document):
+    """A client made from the document talks to either."""
+    for api in product.dialect.apis:
+        (channel,) = [each for each in document["channels"].values() if each["address"] == api.path]
+        hosts = [document["servers"][each["$ref"].rpartition("/")[2]]["host"] for each in channel["servers"]]
+        known = [each.hosts.api.partition("://")[2] for each in product.streams if each.hosts]
+        assert hosts[0] == "{address}"
+        assert set(hosts[1:]) == {host for host in known[:1] if host}

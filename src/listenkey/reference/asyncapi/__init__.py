@@ -24,6 +24,7 @@ def document(product: Product) -> Json:
     channels: Json = {}
     doing: Json = {}
     known: Json = {}
+    servers = {name: server for stream in product.streams for name, server in _servers(product, stream)}
     for stream in product.streams:
         for socket in stream.sockets:
             said = [
@@ -38,15 +39,19 @@ def document(product: Product) -> Json:
     for described in describe_apis(product):
         spoken = list(api_messages(product, described))
         name = api_name(described.api)
-        server = gateway_name(described.stream or product.streams[0])
-        channels[name] = api_channel(product, described.api, server, spoken)
+        stream = described.stream or product.streams[0]
+        at = [gateway_name(stream)]
+        if stream.hosts is not None and stream.hosts.api:
+            at.append(f"venue.{name}")
+            servers[at[-1]] = _venue(product, stream.hosts.api)
+        channels[name] = api_channel(product, described.api, at, spoken)
         doing |= operations(name, spoken)
         known |= {each.key: each.body for each in spoken}
     return {
         "asyncapi": "3.0.0",
         "info": _info(product),
         "defaultContentType": "application/json",
-        "servers": {name: server for stream in product.streams for name, server in _servers(product, stream)},
+        "servers": servers,
         "channels": channels,
         "operations": doing,
         "components": {
@@ -89,7 +94,10 @@ def _servers(product: Product, stream: StreamPage) -> list[tuple[str, Json]]:
     }
     servers: list[tuple[str, Json]] = [(gateway_name(stream), gateway)]
     if stream.hosts is not None:
-        protocol, _, host = stream.hosts.sockets.partition("://")
-        venue = {"host": host, "protocol": protocol, "description": f"{product.venue} itself."}
-        servers.append((venue_name(stream), venue))
+        servers.append((venue_name(stream), _venue(product, stream.hosts.sockets)))
     return servers
+
+
+def _venue(product: Product, address: str) -> Json:
+    protocol, _, host = address.partition("://")
+    return {"host": host, "protocol": protocol, "description": f"{product.venue} itself."}

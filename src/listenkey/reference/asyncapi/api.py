@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from listenkey.dialect.api import WebSocketApi
+from listenkey.reference.asyncapi.channels import binding, time_unit
 from listenkey.reference.asyncapi.messages import KEY, Message, event_key, message
 from listenkey.reference.describe import Parameter, Product, StreamPage
 from listenkey.reference.shapes import Json, closed_object, example, shape
@@ -28,6 +29,12 @@ _PLACES: Final[Mapping[str, Json]] = {
     "limit": _TIME,
 }
 _SAMPLES: Final[Mapping[str, object]] = {"subscription": 0}
+_LIMITS_ASKED: Final[dict[str, Json]] = {
+    "returnRateLimits": {
+        "type": "boolean",
+        "description": "Whether answers tell the limits; they do if not sent.",
+    }
+}
 
 
 def api_name(api: WebSocketApi) -> str:
@@ -139,7 +146,7 @@ def _events(product: Product, api: WebSocketApi, name: str, stream: StreamPage) 
             yield Message(told, "event", message(told, schema, {"sample": sample}, title, f"{title}."))
 
 
-def api_channel(product: Product, api: WebSocketApi, server: str, said: list[Message]) -> Json:
+def api_channel(product: Product, api: WebSocketApi, servers: list[str], said: list[Message]) -> Json:
     """The channel of one WebSocket API."""
     heartbeat = product.dialect.heartbeats[api.heartbeat]
     parts = ["Methods are asked for and answered here; answers carry the request's id."]
@@ -153,7 +160,7 @@ def api_channel(product: Product, api: WebSocketApi, server: str, said: list[Mes
         "address": api.path,
         "title": f"{product.venue}'s WebSocket API",
         "description": "\n\n".join(parts),
-        "servers": [{"$ref": f"#/servers/{server}"}],
+        "servers": [{"$ref": f"#/servers/{server}"} for server in servers],
         "messages": {each.key: {"$ref": f"#/components/messages/{each.key}"} for each in said},
         "x-heartbeat": {
             "kind": heartbeat.kind,
@@ -161,4 +168,5 @@ def api_channel(product: Product, api: WebSocketApi, server: str, said: list[Mes
             "graceMs": heartbeat.grace_ms,
         },
         "x-limits": {"connectWeight": api.connect_weight, "subscriptions": api.max_subscriptions},
+        **binding({**_LIMITS_ASKED, **time_unit(product.dialect)}),
     }

@@ -62,11 +62,22 @@ def channel(product: Product, stream: StreamPage, socket: Socket, said: Iterable
     if row.names_in == "path":
         what = "The listen key; several are joined by slashes."
         shown["parameters"] = {"listenKey": {"description": what, "examples": [product.sample_key]}}
-    query = dict(_query(row))
-    if query:
-        asked = {"type": "object", "properties": query}
-        shown["bindings"] = {"ws": {"method": "GET", "query": asked, "bindingVersion": "0.1.0"}}
-    return shown
+    return shown | binding({**dict(_query(row)), **time_unit(product.dialect)})
+
+
+def binding(query: dict[str, Json]) -> Json:
+    """What a handshake may have in its query, as the member of a channel; nothing for no parameters."""
+    if not query:
+        return {}
+    asked = {"type": "object", "properties": query}
+    return {"bindings": {"ws": {"method": "GET", "query": asked, "bindingVersion": "0.1.0"}}}
+
+
+def time_unit(dialect: Dialect) -> dict[str, Json]:
+    """The query parameter that asks for times in microseconds, where there is one."""
+    name = dialect.frames.time_unit_parameter
+    what = "`MICROSECOND` for times of events in microseconds; else they are in milliseconds."
+    return {name: {"type": "string", "description": what}} if name else {}
 
 
 def _manner(socket: Socket) -> str:
