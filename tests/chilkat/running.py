@@ -99,12 +99,24 @@ def _cpp(folder: Path, file: Path, *, wide: bool = False) -> list[str]:
 
 def _java(folder: Path, file: Path) -> list[str]:
     """With a native library that is empty, since the program loads one."""
+    _stand_in_java(folder, file)
+    return ["java", f"-Djava.library.path={folder}", "-cp", str(folder), file.stem]
+
+
+def _kotlin(folder: Path, file: Path) -> list[str]:
+    _stand_in_java(folder)
+    jar = folder / "program.jar"
+    _build("kotlinc", "-nowarn", "-include-runtime", "-cp", folder, "-d", jar, file)
+    main = f"{file.stem[0].upper()}{file.stem[1:].replace('-', '_')}Kt"
+    return ["java", f"-Djava.library.path={folder}", "-cp", f"{folder}:{jar}", main]
+
+
+def _stand_in_java(folder: Path, *program: Path) -> None:
     stubs.java(folder)
-    _build("javac", "-d", folder, *sorted(folder.glob("com/chilkatsoft/*.java")), file)
+    _build("javac", "-d", folder, *sorted(folder.glob("com/chilkatsoft/*.java")), *program)
     empty = folder / "empty.c"
     empty.write_text("")
     _build("gcc", "-shared", "-o", folder / "libchilkat.so", empty)
-    return ["java", f"-Djava.library.path={folder}", "-cp", str(folder), file.stem]
 
 
 def _csharp(folder: Path, file: Path) -> list[str]:
@@ -130,6 +142,7 @@ COMPILED: dict[str, Callable[[Path, Path], list[str]]] = {
     "cpp": _cpp,
     "unicode-cpp": lambda folder, file: _cpp(folder, file, wide=True),
     "java": _java,
+    "kotlin": _kotlin,
     "mono": _csharp,
     "go": _go,
 }

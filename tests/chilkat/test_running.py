@@ -14,9 +14,9 @@ from tests.chilkat.running import COMPILED, INTERPRETED, Run, find
 from tests.chilkat.test_programs import bare, event_type
 
 NOT_AT_HAND = ("ruby", "php", "php-ax", *COMPILED)
+BUILT = [pytest.mark.toolchain, pytest.mark.timeout(600)]
 LANGUAGES = [
-    pytest.param(each, marks=[pytest.mark.toolchain] if each in NOT_AT_HAND else [])
-    for each in (*INTERPRETED, *COMPILED)
+    pytest.param(each, marks=BUILT if each in NOT_AT_HAND else []) for each in (*INTERPRETED, *COMPILED)
 ]
 STREAMS = [("binance-spot", "binance-spot"), ("bingx", "bingx-spot"), ("bingx", "bingx-swap")]
 
