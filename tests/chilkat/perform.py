@@ -26,11 +26,11 @@ class Publisher:
         self._open = False
 
     def after(self, call: Call) -> None:
-        """When the handshake is through; where there are heartbeats, when one was answered."""
+        """When the handshake is through, or later: when a frame was sent, or a method called."""
         if call.member == "ValidateServerHandshake":
             self._open = True
         awaited = self._told["after"]
-        sent = call.member == "SendFrame" and call.arguments[0] == awaited
+        sent = call.member == awaited or (call.member == "SendFrame" and call.arguments[0] == awaited)
         if self._open and (sent if awaited else True):
             self._open = False
             self._publish()

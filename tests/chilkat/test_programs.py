@@ -2,12 +2,14 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import msgspec
 import pytest
 
-from listenkey.reference.describe import Call, Product, StreamPage
+from listenkey.reference.chilkat import programs
+from listenkey.reference.describe import Call, Product, StreamPage, describe
 from listenkey.reference.program import Program
 from tests.chilkat.conftest import PRODUCTS, Bench, programs_of
 
@@ -90,31 +92,65 @@ def test_a_whole_life_works_in_every_language(bench: Bench, name: str, stream_na
     """Created, connected, heartbeats answered, events shown, extended and closed, and nothing left behind."""
     product = PRODUCTS[name]
     stream = next(each for each in product.streams if each.name == stream_name)
-    todo = [each for each in programs_of(product.name) if each.of == f"life:{stream_name}"]
+    todo = [each for each in programs_of(name) if each.of == f"life:{stream_name}"]
+    after = stream.heartbeat.answers[0] if stream.heartbeat.answers else ""
+    live(bench, product, stream, todo, after)
+
+
+def test_a_life_is_signed_where_nothing_goes_unsigned(bench: Bench) -> None:
+    """A venue that wants every call signed has programs whose signatures are right, three times each."""
+    dialect = PRODUCTS["bingx"].dialect
+    auth = msgspec.structs.replace(dialect.auth, signature="required")
+    product = describe(msgspec.structs.replace(dialect, auth=auth))
+    stream = next(each for each in product.streams if each.name == "bingx-swap")
+    todo = [each for each in programs(product) if each.of == "life:bingx-swap"]
+    calls = [each for each in live(bench, product, stream, todo, "Pong") if each[2] == 200]
+    assert len(calls) == 3 * len(todo)
+    assert all(re.search(r"timestamp=\d{13}&signature=[0-9a-f]{64}$", target) for _, target, _ in calls)
+
+
+def test_a_key_may_be_named_on_the_socket(bench: Bench) -> None:
+    """Where the address has no place for the key, a request on the socket names it."""
+    product = PRODUCTS["binance-spot"]
+    (stream,) = product.streams
+    named = [each for each in stream.sockets if each.binds == "subscribe"]
+    stream = msgspec.structs.replace(stream, sockets=tuple(named))
+    product = msgspec.structs.replace(product, streams=(stream,))
+    todo = [each for each in programs(product) if each.of == "life:binance-spot"]
+    exchanges = live(bench, product, stream, todo, "GetFrameData", acknowledged='"result":null')
+    assert {target for _, target, status in exchanges if status == 101} == {"/binance-spot/ws"}
+
+
+def live(
+    bench: Bench,
+    product: Product,
+    stream: StreamPage,
+    todo: Sequence[Program],
+    after: str,
+    acknowledged: str = '"code":0',
+) -> list[tuple[str, str, int]]:
+    """Perform whole lives, hold each against what it should show and send, and return what they sent."""
+    account = bench.account(product.name)
     events = [{"e": event_type(product, stream), "n": number, "t": "é'\"$"} for number in range(3)]
     bench.exchanges()
     done = bench.perform(
         [(language_of(each), bench.text(each, product)) for each in todo],
-        {
-            "account": bench.account(name),
-            "stream": stream_name,
-            "events": events,
-            "after": stream.heartbeat.answers[0] if stream.heartbeat.answers else "",
-        },
+        {"account": account, "stream": stream.name, "events": events, "after": after},
     )
     assert [each["error"] for each in done if each["error"]] == []
     exchanges = bench.exchanges()
     lives = [exchanges[place : place + 4] for place in range(0, len(exchanges), 4)]
+    answers = len(stream.subscriptions) + (stream.sockets[0].binds == "subscribe")
     for program, result, life in zip(todo, done, lives, strict=True):
         where = program.language
-        answers = len(stream.subscriptions)
         assert [bare(line) for line in result["printed"][answers:-2]] == events, where
         assert result["printed"][-2:] == ["200", "200"], where
-        assert all('"code":0' in line for line in result["printed"][:answers]), where
+        assert all(acknowledged in line for line in result["printed"][:answers]), where
         assert sorted((method, status) for method, _, status in life) == sorted(
             [("POST", 200), ("GET", 101), ("PUT", 200), ("DELETE", 200)]
         ), where
-    assert {each["state"] for each in bench.gateway.listen_keys(bench.account(name))} == {"closed"}
+    assert {each["state"] for each in bench.gateway.listen_keys(account)} == {"closed"}
+    return exchanges
 
 
 def event_type(product: Product, stream: StreamPage) -> str:
