@@ -21,4 +21,5 @@ class Insistent(Gateway):
 def gateway() -> Iterator[Gateway]:
     """A running gateway; every account of it is one program's own."""
     with Insistent(env={"LISTENKEY_HEARTBEAT_ENFORCE": "true"}) as running:
+        running.admin_call("GET", "/health/live")  # opens the connections that the tests' threads share
         yield running

@@ -26,6 +26,8 @@ AT_ONCE: Final = 2
 # Neither proxies nor authorities of the caller stand between a program and loopback.
 _OWN = re.compile(r"proxy|^LISTENKEY_|^SSL_CERT|_CA_BUNDLE$|^NODE_EXTRA_CA", re.IGNORECASE)
 
+CALLS: Final = ("create", "extend", "close")
+Group = list[tuple[Product, Program]]
 PRODUCTS: Final[tuple[Product, ...]] = tuple(describe(each) for each in load_dialects().values())
 
 
@@ -145,18 +147,31 @@ def _compile(command: list[str], toolchain: Toolchain) -> None:
 
 def rests(language: str) -> list[tuple[Product, Program]]:
     """The programs of a language for single calls."""
-    return [each for each in _of(language) if not each[1].of.startswith("life:")]
+    groups = [
+        [(product, each) for each in programs(product) if each.language == language and each.of in CALLS]
+        for product in PRODUCTS
+    ]
+    return [each for group in _needed(language, groups) for each in group]
 
 
 def lives(language: str) -> list[tuple[Product, Program]]:
     """The programs of a language for whole lives."""
-    return [each for each in _of(language) if each[1].of.startswith("life:")]
-
-
-def _of(language: str) -> list[tuple[Product, Program]]:
-    return [
-        (product, program)
+    groups = [
+        [(product, each)]
         for product in PRODUCTS
-        for program in programs(product)
-        if program.language == language
+        for each in programs(product)
+        if each.language == language and each.of.startswith("life:")
     ]
+    return [each for group in _needed(language, groups) for each in group]
+
+
+def _needed(language: str, groups: list[Group]) -> Iterable[Group]:
+    """All groups, or those that differ in more than their texts."""
+    if not TOOLCHAINS[language].slow:
+        return groups
+    return {"".join(_form(program) for _, program in group): group for group in groups}.values()
+
+
+def _form(program: Program) -> str:
+    """A program without its texts and comments: two of one form are the same to a compiler."""
+    return re.sub(r'//.*|"(\\.|[^"\\])*"', "", program.text)

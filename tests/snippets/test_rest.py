@@ -15,6 +15,7 @@ from tests.support.gateway import Gateway
 LANGUAGES = [pytest.param(each, marks=[pytest.mark.toolchain] if each in LONG else []) for each in TOOLCHAINS]
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_calls_do_what_they_say(gateway: Gateway, tmp_path: Path, language: str) -> None:
     """A copied program creates, extends or closes a key, prints the answer, and fails where the call does."""

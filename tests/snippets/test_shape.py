@@ -77,6 +77,7 @@ def test_values_keep_their_place() -> None:
             assert any(isinstance(each, str) and HOSTILE in each for each in said), program.file
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize(
     "language",
     [pytest.param(each, marks=[pytest.mark.toolchain] if each in LONG else []) for each in TOOLCHAINS],

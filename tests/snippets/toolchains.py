@@ -27,6 +27,8 @@ class Toolchain:
 
     run: str
     build: str = ""
+    slow: bool = False
+    """Whether a compiler takes so long that of programs that differ in their texts alone one has to do."""
     together: str = ""
     """Builds all files that follow it at once, instead."""
     env: Mapping[str, str] = field(default_factory=dict)
@@ -52,7 +54,7 @@ class Toolchain:
     @property
     def missing(self) -> str:
         """The first of its programs that is not on the path; empty when all are there."""
-        tools = [shlex.split(template)[0] for template in (self.build, self.run) if template]
+        tools = [shlex.split(template)[0] for template in (self.build, self.together, self.run) if template]
         if self.modules is not None and not self.modules.is_dir():
             return self.modules.parent.name
         named = [tool for tool in tools if "{" not in tool and "/" not in tool]
@@ -93,6 +95,19 @@ LONG: Final[dict[str, Toolchain]] = {
         " System.Console.OpenStandardOutput().Write(text, 0, text.Length); }} }}",
         interruptible=False,
     ),
+    "kotlin": Toolchain(
+        "java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -jar {program}.jar",
+        build="kotlinc -include-runtime -jvm-target 1.8 -d {program}.jar {file}",
+        print="fun main() = System.out.run {{ write({literal}.toByteArray()); flush() }}",
+        slow=True,
+    ),
+    "rust": Toolchain(
+        "{program}",
+        together=f"python {Path(__file__).with_name('cargo_build.py')}",
+        env={"CARGO_TARGET_DIR": str(INSTALLED / "snippets-cargo")},
+        print='fn main() {{ print!("{{}}", {literal}); }}',
+        slow=True,
+    ),
     "ruby": Toolchain("ruby {file}", print="print {literal}"),
     "php": Toolchain("php {file}", print="<?php echo {literal};"),
     "r": Toolchain("Rscript {file}", print="cat({literal})", env={"LC_ALL": "C.UTF-8"}),
@@ -105,6 +120,7 @@ LONG: Final[dict[str, Toolchain]] = {
     "cpp": Toolchain(
         "{program}",
         build="g++ -std=c++17 -Wall -o {program} {file} -lPocoNetSSL -lPocoNet -lPocoFoundation -lcrypto",
+        slow=True,
         print="#include <cstdio>\nint main() {{ std::fputs({literal}, stdout); }}",
     ),
     "lua": Toolchain("lua5.2 {file}", print="io.write({literal})"),

@@ -66,6 +66,7 @@ LITERALS: Final[dict[str, Callable[[str], str]]] = {
     "c": lambda text: re.sub(r"(?<=\?)\?", r"\\?", _OCTAL(text)),  # or it reads trigraphs
     "octal": _OCTAL,
     "dollar": _quoted(_LINES | {"$": "\\$"}, _four),
+    "dart": _quoted(_LINES | {"$": "\\$"}, _braced),
     "braced": _quoted(_LINES, _braced),
     "hash": _quoted(_LINES | {"#": "\\#"}, _braced),
     "decimal": _quoted(_LINES, lambda code: f"\\{code:03d}"),
