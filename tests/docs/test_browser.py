@@ -70,6 +70,16 @@ def test_an_error_is_found_by_its_code(site, visit):
     assert page.locator(":target").is_visible()
 
 
+def test_hits_near_the_open_page_come_first_and_each_product_has_one(served, visit):
+    """An error that every call of every product knows does not fill the list with one product's."""
+    page = visit(f"{served}bingx/index.html")
+    page.locator("#find").fill("rate limited")
+    page.locator("#found li").nth(3).wait_for()
+    hits = page.locator("#found li small").all_inner_texts()
+    assert hits[0].startswith("BingX")
+    assert len({hit.split(" · ")[0] for hit in hits}) == len(hits) >= 5
+
+
 def test_the_list_of_hits_is_walked_with_the_keys(site, visit):
     """Down and up move the mark, and tell a screen reader where it is; Escape ends it."""
     page = visit(f"{site}gateway/settings.html")

@@ -140,7 +140,21 @@ function score([title, where, address, more], words) {
     if (!best) return 0;
     sum += best;
   }
-  return sum + (address.includes("#") ? 0 : 3);
+  // Pages come before their rows, and what is near the page that is open before what is elsewhere.
+  return sum + (address.includes("#") ? 0 : 3) + (folderOf(address) === document.body.dataset.folder ? 2 : 0);
+}
+
+function folderOf(address) {
+  return address.includes("/") ? address.slice(0, address.indexOf("/")) : "";
+}
+
+// An error that each call of a product knows is one hit a product.
+function oneOfAKind() {
+  const seen = new Set();
+  return ([title, , address]) => {
+    const kind = `${folderOf(address)} ${title}`;
+    return !seen.has(kind) && seen.add(kind);
+  };
 }
 
 function find(index, text) {
@@ -150,8 +164,9 @@ function find(index, text) {
     .map((entry, place) => ({ entry, place, score: score(entry, words) }))
     .filter((hit) => hit.score)
     .sort((a, b) => b.score - a.score || a.place - b.place)
-    .slice(0, MOST)
-    .map((hit) => hit.entry);
+    .map((hit) => hit.entry)
+    .filter(oneOfAKind())
+    .slice(0, MOST);
 }
 
 function offerSearch() {
