@@ -26,7 +26,7 @@ def test_fixed_text_is_fixed():
         {"type": "number", "const": 1.5},
     ]
     assert properties["$"] == {"type": "object", "maxProperties": 0}
-    assert shape('{"a":[]}', {})["properties"]["a"] == {"type": "array"}
+    assert shape('{"a":[]}', {})["properties"]["a"] == {"type": "array", "items": {}}
 
 
 def test_open_places_are_open():

@@ -65,7 +65,7 @@ def _of_kind(node: Node, seen: Sequence[Any], forms: list[str]) -> Json:
     if kind == "list":
         return {
             "type": "array",
-            **({"items": _object(node.parts, _items(seen), forms)} if node.parts else {}),
+            "items": _object(node.parts, _items(seen), forms) if node.parts else {},
         }
     if kind == "decimal":
         return _decimal(sorted({_form(each) for each in seen}) or forms)

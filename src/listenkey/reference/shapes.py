@@ -59,7 +59,7 @@ def _schema(value: Any, names: dict[int, str], known: Mapping[str, Json]) -> Jso
         return closed_object({name: _schema(each, names, known) for name, each in value.items()})
     if isinstance(value, list):
         items = [_schema(each, names, known) for each in value]
-        return {"type": "array", "prefixItems": items} if items else {"type": "array"}
+        return {"type": "array", "prefixItems": items} if items else {"type": "array", "items": {}}
     if isinstance(value, str):
         return _text(value, names, known)
     if isinstance(value, int) and value in names:

@@ -45,8 +45,12 @@ _SUBSCRIPTION: Final = _made(
         },
     }
 )
-_POSITION: Final = _made({"epoch": _TEXT, "offset": _COUNT})
-_REFUSED_LINE: Final = _made({"error": _made({"code": _TEXT, "message": _TEXT})})
+_NATIVE: Final = {schema["title"]: (schema, sample) for schema, sample in MESSAGES.values()}
+
+
+def _either(*names: str) -> Json:
+    return {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in names]}
+
 
 SCHEMAS: Final[dict[str, tuple[Json, Any]]] = {
     "Nothing": ({"type": "object", "maxProperties": 0}, {}),
@@ -146,8 +150,14 @@ SCHEMAS: Final[dict[str, tuple[Json, Any]]] = {
         ),
         {"account": "alice", "stream": "binance-spot", "event": {"e": "balanceUpdate"}, "id": "fill-4711"},
     ),
-    "PublishedLine": ({"anyOf": [_POSITION, _REFUSED_LINE]}, {"epoch": "k3f9", "offset": 18}),
-    "NativeMessage": ({"anyOf": [schema for schema, _ in MESSAGES.values()]}, MESSAGES["position"][1]),
+    "Journaled": (_made({"epoch": _TEXT, "offset": _COUNT}), {"epoch": "k3f9", "offset": 18}),
+    "RefusedLine": (
+        _made({"error": _made({"code": _TEXT, "message": _TEXT})}),
+        {"error": {"code": "unknown_account", "message": "there is no account bob"}},
+    ),
+    "PublishedLine": (_either("Journaled", "RefusedLine"), {"epoch": "k3f9", "offset": 18}),
+    **_NATIVE,
+    "NativeMessage": (_either(*_NATIVE), MESSAGES["position"][1]),
     "NewBackup": (_wanted({"path": {**_TEXT, "pattern": "^/"}}), {"path": "/backups/monday.sqlite"}),
     "Backup": (_made({"path": _TEXT, "bytes": _COUNT}), {"path": "/backups/monday.sqlite", "bytes": 65536}),
     "Live": (_made({"status": {"type": "string", "const": "live"}}), {"status": "live"}),
