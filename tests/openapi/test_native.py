@@ -1,7 +1,11 @@
 """The native stream's messages as its document tells of them."""
 
+import ast
 import asyncio
+import inspect
 import json
+import re
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -9,6 +13,7 @@ from jsonschema import Draft202012Validator
 
 from listenkey.core.position import Gap, GapReason, Position
 from listenkey.core.records import Event
+from listenkey.edge import native as edge_native
 from listenkey.edge.native import STREAM_PATH
 from listenkey.reference.own import native_stream
 from listenkey.reference.own.native import MESSAGES
@@ -16,6 +21,7 @@ from listenkey.wire import native
 from tests.edge.gate import Gate
 from tests.openapi.parsing import parse
 
+ROOT = Path(__file__).parents[2]
 MADE = {
     "event": [native.event_json("k3f9", Event(18, 1_700_000_000_000_000, b'{"e":"x"}'))],
     "position": [native.position_json(Position("k3f9", 17), 1_700_000_000_000_000)],
@@ -71,3 +77,24 @@ async def test_stream_says_what_is_told(tmp_path):
         "end",
     ]
     assert {"position"} in said
+
+
+def test_refusals_are_in_the_table_of_errors():
+    """Every code that comes before the stream begins, with the status it comes with."""
+    page = (ROOT / "docs" / "reference" / "errors.md").read_text(encoding="utf-8")
+    section = page.partition("## Native stream")[2].partition("\n## ")[0]
+    table = {}
+    for codes, statuses in re.findall(r"^\| (`[^|]+) \| ([\d, ]+) \|", section, re.MULTILINE):
+        table |= zip(re.findall(r"`(\w+)`", codes), map(int, statuses.split(", ")), strict=True)
+    source = ast.walk(ast.parse(inspect.getsource(edge_native)))
+    calls = [keyword for node in source if isinstance(node, ast.Call) for keyword in node.keywords]
+    codes = {each.value.value for each in calls if each.arg == "code"} | {"store"}
+    assert table == {code: edge_native._STATUS.get(code, 400) for code in codes}
+
+
+async def test_other_methods_are_told_which_there_is(tmp_path):
+    """A client that posts to the stream learns that it is read (RFC 9110 section 15.5.6)."""
+    async with Gate(tmp_path / "data") as gate:
+        answer = await gate.http.post(gate.venue + STREAM_PATH)
+        assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+        assert answer.json()["error"]["code"] == "method_not_allowed"
