@@ -64,7 +64,7 @@ def test_an_error_is_found_by_its_code(site, visit):
     page = visit(f"{site}index.html")
     page.keyboard.press("/")
     page.keyboard.type("-1125 usd-m extend")
-    page.locator("#found li").first.wait_for()
+    page.locator("#found a").first.wait_for()
     page.keyboard.press("Enter")
     page.wait_for_url("**/binance-usdm/extend.html#error-listen_key_unknown")
     assert page.locator(":target").is_visible()
@@ -74,8 +74,8 @@ def test_hits_near_the_open_page_come_first_and_each_product_has_one(served, vis
     """An error that every call of every product knows does not fill the list with one product's."""
     page = visit(f"{served}bingx/index.html")
     page.locator("#find").fill("rate limited")
-    page.locator("#found li").nth(3).wait_for()
-    hits = page.locator("#found li small").all_inner_texts()
+    page.locator("#found a").nth(3).wait_for()
+    hits = page.locator("#found a small").all_inner_texts()
     assert hits[0].startswith("BingX")
     assert len({hit.split(" · ")[0] for hit in hits}) == len(hits) >= 5
 
@@ -85,7 +85,7 @@ def test_the_list_of_hits_is_walked_with_the_keys(site, visit):
     page = visit(f"{site}gateway/settings.html")
     find = page.locator("#find")
     find.fill("retention")
-    page.locator("#found li").nth(1).wait_for()
+    page.locator("#found a").nth(1).wait_for()
     assert find.get_attribute("aria-expanded") == "true"
     page.keyboard.press("ArrowDown")
     assert find.get_attribute("aria-activedescendant") == "found-1"
@@ -172,6 +172,8 @@ def test_paper_has_the_page_and_nothing_to_click(served, visit):
 def test_nobody_is_shut_out(served, visit, axe, path, look):
     """axe finds nothing serious: contrast, names of what can be used, landmarks, headings."""
     page = visit(served + path, **look)
+    page.locator("#find").fill("listen key")
+    page.locator("#found a").first.wait_for()
     page.evaluate(axe)
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
     told = [

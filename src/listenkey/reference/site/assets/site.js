@@ -172,7 +172,7 @@ function find(index, text) {
 function offerSearch() {
   const box = document.querySelector(".search");
   const input = box.querySelector("input");
-  const list = box.querySelector("ul");
+  const list = box.querySelector("#found");
   const count = box.querySelector("#found-count");
   let marked = -1;
 
@@ -188,10 +188,9 @@ function offerSearch() {
   function show(entries, text) {
     list.replaceChildren(
       ...entries.map(([title, where, address], at) => {
-        const option = document.createElement("li");
-        option.id = `found-${at}`;
-        option.setAttribute("role", "option");
         const link = document.createElement("a");
+        link.id = `found-${at}`;
+        link.setAttribute("role", "option");
         link.href = root + address;
         link.tabIndex = -1;
         const name = document.createElement("span");
@@ -199,8 +198,7 @@ function offerSearch() {
         const place = document.createElement("small");
         place.textContent = where;
         link.append(name, place);
-        option.append(link);
-        return option;
+        return link;
       }),
     );
     const open = entries.length > 0;
@@ -224,7 +222,7 @@ function offerSearch() {
       event.preventDefault();
       mark(marked + (event.key === "ArrowDown" ? 1 : -1));
     } else if (event.key === "Enter" && marked >= 0) {
-      location.href = list.children[marked].firstChild.href;
+      location.href = list.children[marked].href;
       show([], "");
     } else if (event.key === "Escape") {
       input.value = "";
