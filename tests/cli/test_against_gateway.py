@@ -46,7 +46,7 @@ def items(result):
 
 def create(gateway, key):
     """Create a listen key as a bot would."""
-    return httpx.post(f"{gateway.venue}/fapi/v1/listenKey", headers={"X-MBX-APIKEY": key})
+    return httpx.post(f"{gateway.venue}/fapi/v1/listenKey", headers={"X-MBX-APIKEY": key}, timeout=60)
 
 
 def test_an_account_is_added_listed_and_removed(run):
@@ -135,7 +135,9 @@ def test_listen_keys_are_listed_and_closed_by_id(run, account, gateway):
     (item,) = items(run("key", "list", "--account", account, "--json"))
     assert item["state"] == "closed"
     assert run("key", "close", item["id"]).status == 1
-    extended = httpx.put(f"{gateway.venue}/fapi/v1/listenKey", headers={"X-MBX-APIKEY": made["key"]})
+    extended = httpx.put(
+        f"{gateway.venue}/fapi/v1/listenKey", headers={"X-MBX-APIKEY": made["key"]}, timeout=60
+    )
     assert extended.json()["code"] == -1125
 
 

@@ -100,7 +100,7 @@ def play_trials(gateway: Gateway, parts: Sequence[Part], fills: int, kills: int)
     assert "events_passed_over" not in gateway.stderr
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1200)
 def test_two_hundred_cuts_and_a_kill_lose_no_fill(tmp_path: Path) -> None:
     """Six clients of both venues handle 1,000 of 1,000 fills each, in order; repeats are of the overlap."""
     with Gateway(tmp_path / "data", args=brief_overlap(tmp_path)) as gateway:

@@ -109,7 +109,7 @@ def test_a_client_that_makes_a_new_key_when_told(brief: Gateway) -> None:
 
 def mute(gateway: Gateway, account: Account, call: str, header: str, target: str) -> socket.socket:
     """A socket that is opened by hand and never answers anything."""
-    made = httpx.post(gateway.venue + call, headers={header: account.key}, trust_env=False).json()
+    made = httpx.post(gateway.venue + call, headers={header: account.key}, trust_env=False, timeout=60).json()
     host, _, port = gateway.venue.removeprefix("http://").partition(":")
     opened = socket.create_connection((host, int(port)), timeout=30)
     upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"

@@ -20,7 +20,7 @@ from tests.clients.wires import Overlap, Published, earliest, gapless, heard, wa
 from tests.support.fault_proxy import DIRECTIONS, Cut, Direction, FaultProxy, Wire
 
 SEED = int(os.environ.get("SEED", random.SystemRandom().randrange(10**6)))
-PATIENCE = 60.0
+PATIENCE = 240.0
 MANY = 40
 POSTS = 4
 """Publishes from one cut to the next."""

@@ -144,7 +144,7 @@ def usdm(gateway: Gateway, method: str, api_key: str) -> httpx.Response:
     """A listen-key call of Binance USD-M."""
     # Without TLS there is nothing to verify, and the system's certificates take longer to load than the call.
     url, headers = f"{gateway.venue}/fapi/v1/listenKey", {"X-MBX-APIKEY": api_key}
-    return httpx.request(method, url, headers=headers, trust_env=False, verify=False)
+    return httpx.request(method, url, headers=headers, trust_env=False, timeout=60, verify=False)
 
 
 def create_usdm(gateway: Gateway, api_key: str) -> str:

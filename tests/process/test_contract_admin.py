@@ -277,7 +277,7 @@ def test_listen_keys_end_in_one_of_two_ways(gateway: Gateway, owner: Owner) -> N
     create_usdm(gateway, owner.key)
     usdm(gateway, "DELETE", owner.key)
     headers = {"X-MBX-APIKEY": owner.key}
-    httpx.post(f"{gateway.venue}/sapi/v1/userDataStream", headers=headers, trust_env=False)
+    httpx.post(f"{gateway.venue}/sapi/v1/userDataStream", headers=headers, trust_env=False, timeout=60)
     states = {each["key_space"]: each["state"] for each in gateway.listen_keys(owner.name)}
     assert states == {"binance-usdm": "closed", "binance-margin": "active"}
     (short,) = gateway.listen_keys(owner.name, stream="binance-margin")
@@ -288,7 +288,7 @@ def test_listen_keys_end_in_one_of_two_ways(gateway: Gateway, owner: Owner) -> N
 def test_listen_keys_are_filtered(gateway: Gateway, owner: Owner) -> None:
     """By account and by stream, scoped streams too; pages keep the filter."""
     headers = {"X-MBX-APIKEY": owner.key, "X-BX-APIKEY": owner.key}
-    with httpx.Client(base_url=gateway.venue, headers=headers, trust_env=False) as http:
+    with httpx.Client(base_url=gateway.venue, headers=headers, trust_env=False, timeout=60) as http:
         http.post("/fapi/v1/listenKey")
         for symbol in ("BTCUSDT", "ETHUSDT"):
             http.post("/sapi/v1/userDataStream/isolated", params={"symbol": symbol})
@@ -442,8 +442,8 @@ def test_health_and_metrics_want_no_token(gateway: Gateway, owner: Owner) -> Non
     """A prober and a scraper read without a secret, and learn of no account and no key."""
     listen_key = create_usdm(gateway, owner.key)
     for path in ("/health/live", "/health/ready"):
-        assert httpx.get(gateway.admin + path, trust_env=False).status_code == 200
-    answer = httpx.get(f"{gateway.admin}/metrics", trust_env=False)
+        assert httpx.get(gateway.admin + path, trust_env=False, timeout=60).status_code == 200
+    answer = httpx.get(f"{gateway.admin}/metrics", trust_env=False, timeout=60)
     assert answer.headers["content-type"].startswith("text/plain")
     lines = [line for line in answer.text.splitlines() if line and not line.startswith("#")]
     assert len(lines) > 10
@@ -452,7 +452,7 @@ def test_health_and_metrics_want_no_token(gateway: Gateway, owner: Owner) -> Non
         assert secret not in answer.text
     counted = {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in lines}
     gateway.publish(owner.name, "binance-usdm", [order(1)])
-    again = httpx.get(f"{gateway.admin}/metrics", trust_env=False).text
+    again = httpx.get(f"{gateway.admin}/metrics", trust_env=False, timeout=60).text
     grown = [
         name for name, value in counted.items() if "published" in name and f"{name} {value + 1}" in again
     ]
@@ -461,7 +461,7 @@ def test_health_and_metrics_want_no_token(gateway: Gateway, owner: Owner) -> Non
 
 def test_page_wants_a_login(gateway: Gateway, owner: Owner) -> None:
     """The page of what runs is for who has a token; its cookie is safe from scripts and other sites."""
-    with httpx.Client(base_url=gateway.admin, trust_env=False) as http:
+    with httpx.Client(base_url=gateway.admin, trust_env=False, timeout=60) as http:
         assert "<form" in http.get("/").text
         assert gateway.venue not in http.get("/").text
         assert http.post("/login", data={"token": "wrong"}).status_code == 401
@@ -484,7 +484,7 @@ def test_page_wants_a_login(gateway: Gateway, owner: Owner) -> None:
 def test_page_session_ends_with_its_token(gateway: Gateway) -> None:
     """Who logged in with a token that is revoked sees nothing any more."""
     made = gateway.admin_json("POST", "/v1/tokens", {"scope": "read"})
-    with httpx.Client(base_url=gateway.admin, trust_env=False) as http:
+    with httpx.Client(base_url=gateway.admin, trust_env=False, timeout=60) as http:
         http.post("/login", data={"token": made["token"]})
         assert gateway.venue in http.get("/").text
         gateway.admin_json("DELETE", f"/v1/tokens/{made['id']}")

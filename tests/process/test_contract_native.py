@@ -227,10 +227,10 @@ def test_plain_request_is_told_what_it_lacks(gateway: Gateway, owner: Owner) -> 
     """A request that asks for neither transport gets an error, and no stream that it cannot read."""
     headers = {"Authorization": f"Bearer {owner.key}"}
     url = f"{gateway.venue}/lk/v1/stream?{USDM}"
-    answer = httpx.get(url, headers=headers, trust_env=False)
+    answer = httpx.get(url, headers=headers, trust_env=False, timeout=60)
     assert 400 <= answer.status_code < 500
     assert set(answer.json()["error"]) == {"code", "message", "remedy"}
-    post = httpx.post(url, headers={**headers, "Accept": "text/event-stream"}, trust_env=False)
+    post = httpx.post(url, headers={**headers, "Accept": "text/event-stream"}, trust_env=False, timeout=60)
     assert 400 <= post.status_code < 500
 
 
@@ -404,7 +404,7 @@ def test_end_when_the_key_expires(gateway: Gateway, owner: Owner, opened: Opener
     headers = {"X-MBX-APIKEY": owner.key}
     asked = time.monotonic()
     url = f"{gateway.venue}/sapi/v1/userDataStream"
-    listen_key = httpx.post(url, headers=headers, trust_env=False).json()["listenKey"]
+    listen_key = httpx.post(url, headers=headers, trust_env=False, timeout=60).json()["listenKey"]
     with opened(gateway, f"listenKey={listen_key}") as reader:
         assert reader.other() == {"end": {"reason": "expired"}}
         assert SHORT_LIFE - 0.1 < time.monotonic() - asked < SHORT_LIFE + 20

@@ -208,7 +208,9 @@ class Caller:
         """One call; its status."""
         asked = time.time()
         url = f"{self._gateway.venue}/fapi/v1/listenKey"
-        response = httpx.request(method, url, headers=self._headers, trust_env=False, verify=False)
+        response = httpx.request(
+            method, url, headers=self._headers, trust_env=False, timeout=60, verify=False
+        )
         banned = re.search(r"until (\d+)", response.text)
         until = int(banned[1]) / 1000 if banned else None
         status = response.status_code

@@ -51,7 +51,7 @@ def start_relay(tmp_path, venue):
 
 def metric(gateway, name):
     """A figure of the metrics page."""
-    page = httpx.get(f"{gateway.admin}/metrics", trust_env=False).text
+    page = httpx.get(f"{gateway.admin}/metrics", trust_env=False, timeout=60).text
     return float(next(line.split()[1] for line in page.splitlines() if line.startswith(f"listenkey_{name} ")))
 
 

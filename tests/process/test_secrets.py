@@ -90,7 +90,7 @@ def call_as_clients_do(story: Lived, key: str, secret: str, other: str) -> None:
     """Keys of every product, in every place where clients put them, with sockets and events."""
     gateway = story.gateway
     account = gateway.admin_items("/v1/api-keys")[-1]["account"]
-    with httpx.Client(base_url=gateway.venue, trust_env=False) as http:
+    with httpx.Client(base_url=gateway.venue, trust_env=False, timeout=60) as http:
         binance, bingx = {"X-MBX-APIKEY": key}, {"X-BX-APIKEY": key}
         spot = story.keep(
             "listen key", http.post("/api/v3/userDataStream", headers=binance).json()["listenKey"]
@@ -132,7 +132,7 @@ def misbehave(story: Lived, key: str) -> None:
     """What goes wrong in a day: keys, tokens, bodies and frames that are not what they should be."""
     gateway = story.gateway
     bad = story.keep("listen key", NOT_A_KEY)
-    with httpx.Client(base_url=gateway.venue, trust_env=False) as http:
+    with httpx.Client(base_url=gateway.venue, trust_env=False, timeout=60) as http:
         headers = {"X-MBX-APIKEY": key}
         for _ in range(3):
             http.put("/api/v3/userDataStream", headers=headers, params={"listenKey": bad})
@@ -167,7 +167,7 @@ def read_everything(story: Lived) -> None:
         story.answers[name] = json.dumps(gateway.admin_items(f"/v1/{name}"))
     for path in ("/metrics", "/", "/health/ready", "/health/live", "/docs/"):
         story.answers[path] = gateway.admin_call("GET", path).text
-    with httpx.Client(base_url=gateway.admin, trust_env=False) as http:
+    with httpx.Client(base_url=gateway.admin, trust_env=False, timeout=60) as http:
         assert http.post("/login", data={"token": gateway.token}).status_code == httpx.codes.SEE_OTHER
         page = http.get("/")
         assert "sockets" in page.text.lower()

@@ -63,8 +63,8 @@ def test_ready_line_is_the_whole_output(tmp_path: Path) -> None:
             line = process.stdout.readline()
             match = re.fullmatch(f"listenkey ready venue=({ADDRESS}) admin=({ADDRESS})\n", line)
             assert match, line
-            assert httpx.get(f"{match[1]}/fapi/v1/ping", trust_env=False).json() == {}
-            assert httpx.get(f"{match[2]}/health/ready", trust_env=False).status_code == 200
+            assert httpx.get(f"{match[1]}/fapi/v1/ping", trust_env=False, timeout=60).json() == {}
+            assert httpx.get(f"{match[2]}/health/ready", trust_env=False, timeout=60).status_code == 200
         finally:
             process.terminate()
         assert process.stdout.read() == ""
@@ -79,7 +79,7 @@ def test_several_listeners(tmp_path: Path) -> None:
         _, key, _ = gateway.add_api_key(gateway.add_account("alice"))
         root, coinm, margin = gateway.venues
         headers = {"X-BX-APIKEY": key, "X-MBX-APIKEY": key}
-        with httpx.Client(headers=headers, trust_env=False) as http:
+        with httpx.Client(headers=headers, trust_env=False, timeout=60) as http:
             listen_key = http.post(f"{coinm}/openApi/user/auth/userDataStream").json()["listenKey"]
             assert http.post(f"{margin}/sapi/v1/userDataStream").status_code == 200
             assert http.post(f"{margin}/openApi/user/auth/userDataStream").status_code == 404
@@ -146,9 +146,9 @@ def test_empty_admin_token_opens_nothing(tmp_path: Path) -> None:
     data.mkdir(mode=0o700)
     (data / "admin-token").touch(mode=0o600)
     with Gateway(data) as gateway:
-        nothing = httpx.get(f"{gateway.admin}/v1/tokens", headers={"Authorization": "Bearer"})
+        nothing = httpx.get(f"{gateway.admin}/v1/tokens", headers={"Authorization": "Bearer"}, timeout=60)
         assert nothing.status_code == 401
-        assert httpx.post(f"{gateway.admin}/login", data={}).status_code == 401
+        assert httpx.post(f"{gateway.admin}/login", data={}, timeout=60).status_code == 401
         assert gateway.admin_call("GET", "/v1/tokens").status_code == 200
         assert stat.S_IMODE((data / "admin-token").stat().st_mode) == 0o600
 
@@ -293,7 +293,7 @@ def test_signal_drains(tmp_path: Path, number: signal.Signals) -> None:
             native_events(gateway, "stream=binance-usdm", key) as events,
             socket.create_connection(address) as half_asked,
             socket.create_connection(address) as silent,
-            httpx.Client(base_url=gateway.venue, trust_env=False) as idle,
+            httpx.Client(base_url=gateway.venue, trust_env=False, timeout=60) as idle,
         ):
             idle.get("/fapi/v1/ping")
             half_asked.sendall(b"POST /fapi/v1/listenKey HTTP/1.1\r\nHost: x\r\nX-MBX")

@@ -52,7 +52,7 @@ def test_everything_works_over_tls(tmp_path: Path) -> None:
         assert gateway.admin.startswith("https://127.0.0.1:")
         trust = ssl.create_default_context(cafile=tmp_path / "cert.pem")
         _, key, _ = gateway.add_api_key(gateway.add_account("alice"))
-        with httpx.Client(verify=trust, trust_env=False, headers={"X-MBX-APIKEY": key}) as http:
+        with httpx.Client(verify=trust, trust_env=False, timeout=60, headers={"X-MBX-APIKEY": key}) as http:
             listen_key = http.post(f"{gateway.venue}/fapi/v1/listenKey").json()["listenKey"]
             with (
                 connect(f"{gateway.venue_ws}/ws/{listen_key}", ssl=trust, proxy=None) as venue,
@@ -71,7 +71,7 @@ def test_idle_connections_do_not_hold_up_the_end(tmp_path: Path) -> None:
     """A caller that keeps its connection for later has none of the time that a drain may take."""
     with served(tmp_path) as gateway:
         trust = ssl.create_default_context(cafile=tmp_path / "cert.pem")
-        with httpx.Client(verify=trust, trust_env=False) as idle:
+        with httpx.Client(verify=trust, trust_env=False, timeout=60) as idle:
             assert idle.get(f"{gateway.venue}/fapi/v1/ping").json() == {}
             assert idle.get(f"{gateway.admin}/health/live").status_code == 200
             asked = time.monotonic()
@@ -82,7 +82,7 @@ def test_idle_connections_do_not_hold_up_the_end(tmp_path: Path) -> None:
 def test_plain_http_is_not_answered_on_a_tls_listener(tmp_path: Path) -> None:
     """A client that forgot TLS sends its API key to nobody who answers."""
     with served(tmp_path) as gateway, pytest.raises(httpx.TransportError):
-        httpx.get("http" + gateway.venue.removeprefix("https"), trust_env=False)
+        httpx.get("http" + gateway.venue.removeprefix("https"), trust_env=False, timeout=60)
 
 
 def test_sighup_serves_the_new_certificate(tmp_path: Path) -> None:
