@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from listenkey.dialect.api import ApiFailure, ApiMethod, ApiMethodKind, TokenCall, WebSocketApi
+from listenkey.dialect.era import method_removed_by
 from listenkey.dialect.model import Era, Heartbeat, Limit
 from listenkey.dialect.template import fill_json
 from listenkey.reference.describe import SAMPLE_SYMBOL, Answer, Call, Parameter, Product, StreamPage
@@ -68,6 +69,8 @@ class Api(msgspec.Struct, frozen=True):
     terminated: str
     shutdown: str
     api: WebSocketApi
+    host: str
+    """Where the venue itself has it, without the path; empty where that is not known."""
 
 
 def describe_apis(product: Product) -> tuple[Api, ...]:
@@ -89,6 +92,7 @@ def _api(product: Product, api: WebSocketApi) -> Api:
         fill_json(api.event, {**sample, "event": terminated}) if api.terminated else "",
         fill_json(api.shutdown, sample),
         api,
+        next((each.hosts.api for each in product.streams if each.hosts), ""),
     )
 
 
@@ -98,10 +102,9 @@ def _method(product: Product, api: WebSocketApi, method: ApiMethod) -> Method:
     if parameters:
         request["params"] = {each.name: _value(each) for each in parameters}
     title, meaning = API_METHODS[method.kind]
-    era = product.call(method.kind).era if method.kind in ("create", "extend", "close") else None
     return Method(
         method.name, method.kind, title, meaning, method.weight, parameters, json.dumps(request),
-        _answer(product, api, method), era,
+        _answer(product, api, method), method_removed_by(product.dialect, method),
     )  # fmt: skip
 
 
