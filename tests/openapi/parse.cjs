@@ -5,12 +5,17 @@ const { join } = require("node:path");
 
 const [modules, ...files] = process.argv.slice(2);
 const { Parser } = require(join(modules, "@asyncapi", "parser"));
+const parser = new Parser();
 
 async function read(file) {
-  const { document, diagnostics } = await new Parser().parse(readFileSync(file, "utf8"));
-  const found = diagnostics.map(({ severity, code, message, path }) => ({ severity, code, message, path }));
-  const operations = document?.operations().all().map((each) => each.id()) ?? null;
-  return { operations, found };
+  const found = await parser.validate(readFileSync(file, "utf8"));
+  return found.map(({ severity, code, message, path }) => ({ severity, code, message, path }));
 }
 
-Promise.all(files.map(read)).then((results) => console.log(JSON.stringify(results)));
+async function main() {
+  const results = [];
+  for (const file of files) results.push(await read(file));
+  console.log(JSON.stringify(results));
+}
+
+main();

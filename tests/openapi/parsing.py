@@ -11,13 +11,11 @@ HINTS = {"asyncapi-latest-version"}
 
 
 def parse(folder, documents):
-    """What it says of each document, by name: `operations` that it found, and what it `found` wrong."""
+    """What it finds wrong with each document, by name."""
     files = [folder / f"{name}.json" for name in documents]
     for file, document in zip(files, documents.values(), strict=True):
         file.write_text(json.dumps(document), encoding="utf-8")
     command = ["node", HERE / "parse.cjs", MODULES, *files]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=100)
-    told = dict(zip(documents, json.loads(done.stdout), strict=True))
-    for each in told.values():
-        each["found"] = [fault for fault in each["found"] if fault["code"] not in HINTS]
-    return told
+    found = [[fault for fault in each if fault["code"] not in HINTS] for each in json.loads(done.stdout)]
+    return dict(zip(documents, found, strict=True))
