@@ -29,7 +29,7 @@ UNANSWERED_S: Final = (quick_beats.PERIOD_MS + quick_beats.GRACE_MS) / 1000 + 1
 LANGUAGES = [
     pytest.param(each, marks=[pytest.mark.toolchain] if each in LONG else [])
     for each in TOOLCHAINS
-    if lives(each)
+    if any(program.executed for _, program in lives(each))
 ]
 
 
@@ -37,8 +37,7 @@ class Life:
     """One running program, with its account."""
 
     def __init__(self, gateway: Gateway, built: Built, account: str, events: int, seconds: int) -> None:
-        of = built.program.of.removeprefix("life:")
-        self.stream: StreamPage = next(each for each in built.product.streams if each.name == of)
+        self.stream = _stream(built)
         self.gateway = gateway
         self.account = gateway.add_account(account.lower().replace(":", "-"))
         _, key, secret = gateway.add_api_key(self.account)
@@ -98,6 +97,7 @@ def test_whole_lives(gateway: Gateway, tmp_path: Path, language: str) -> None:
     """A copied program creates, receives, answers, extends and closes; Ctrl-C and an early end are clean."""
     present(language)
     built = build(language, lives(language), tmp_path)
+    _refused(gateway, built[0])
     started: list[Life] = []
     with contextlib.ExitStack() as last:
 
@@ -143,6 +143,23 @@ def _end(well: list[Life], over: list[Life]) -> None:
         life.ends("closed", well=False)
         if life.stream.notices:
             assert "expired" in life.running.said
+
+
+def _refused(gateway: Gateway, built: Built) -> None:
+    """Where no key can be made, a program says why and goes no further."""
+    base = gateway.venue + _stream(built).prefix
+    refused = built.finish(
+        {"BASE_URL": base, "API_KEY": "nobody", "API_SECRET": "none", "EXTEND_SECONDS": "1"}
+    )
+    failure = next(row for row in built.product.call("create").failures if row.kind == "api_key_unknown")
+    assert refused.status != 0, refused.said
+    assert f'"code":{failure.code}' in refused.said.replace(": ", ":"), refused.said
+    assert not refused.printed, refused.said
+
+
+def _stream(built: Built) -> StreamPage:
+    of = built.program.of.removeprefix("life:")
+    return next(each for each in built.product.streams if each.name == of)
 
 
 def _apart(built: list[Built]) -> list[Built]:

@@ -82,6 +82,11 @@ class Life(msgspec.Struct, frozen=True):
     extend_seconds: int
 
     @property
+    def plain(self) -> bool:
+        """Whether a program may take every message for an event and never has to send one."""
+        return not (self.gzip or self.beat or self.subscriptions)
+
+    @property
     def scope(self) -> Argument | None:
         """The argument beside the key that all calls share."""
         return next((each for each in self.create.arguments if each.role == "scope"), None)

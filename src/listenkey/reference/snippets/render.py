@@ -22,6 +22,8 @@ class Kit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     needs: str
     executed: str = ""
     why_not: str = ""
+    plain: bool = False
+    """Only for sockets where every message is an event's text and nothing has to be sent."""
 
 
 class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -78,8 +80,8 @@ def _rests(product: Product) -> Iterator[Program]:
 def _lives(product: Product) -> Iterator[Program]:
     for stream in product.streams:
         life = plan.life(product, stream)
-        for language in languages() if life else ():
-            if language.life is not None:
+        for language in languages() if life is not None else ():
+            if language.life is not None and (life.plain or not language.life.plain):
                 name = stream.prefix.strip("/")
                 yield _program(
                     language, language.life, name, _fill(language, "life", life), f"life:{stream.name}"
