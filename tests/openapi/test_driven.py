@@ -79,7 +79,7 @@ def test_gateway_answers_so_at_length(long_runs, product):
 def _check(runs, product):
     status, printed, made, seen = runs[product.name].result()
     assert status == 0, printed
-    assert made > 50
+    assert made > 25
     for call in product.calls:
         assert seen.get(f"{call.method} done", 0) > 0, seen
         assert seen.get(f"{call.method} refused", 0) > 0, seen
