@@ -70,8 +70,7 @@ def programs(product: Product) -> Sequence[Program]:
 
 
 def _rests(product: Product) -> Iterator[Program]:
-    calls = sorted((each for each in product.calls if each.kind in _KINDS), key=lambda each: each.kind)
-    for call in sorted(calls, key=lambda each: _KINDS.index(each.kind)):
+    for call in sorted(product.calls, key=lambda each: _KINDS.index(each.kind)):
         for language in languages():
             text = _fill(language, "rest", plan.rest(product, call))
             yield _program(language, language.rest, f"{product.name}-{call.kind}", text, call.kind)
@@ -79,13 +78,14 @@ def _rests(product: Product) -> Iterator[Program]:
 
 def _lives(product: Product) -> Iterator[Program]:
     for stream in product.streams:
-        life = plan.life(product, stream)
-        for language in languages() if life is not None else ():
-            if language.life is not None and (life.plain or not language.life.plain):
-                name = stream.prefix.strip("/")
-                yield _program(
-                    language, language.life, name, _fill(language, "life", life), f"life:{stream.name}"
-                )
+        given = plan.life(product, stream)
+        if given is None:
+            continue
+        name, of = stream.prefix.strip("/"), f"life:{stream.name}"
+        for language in languages():
+            kit = language.life
+            if kit is not None and (given.plain or not kit.plain):
+                yield _program(language, kit, name, _fill(language, "life", given), of)
 
 
 def _program(language: Language, kit: Kit, name: str, text: str, of: str) -> Program:
@@ -102,6 +102,6 @@ def _program(language: Language, kit: Kit, name: str, text: str, of: str) -> Pro
     )
 
 
-def _fill(language: Language, kind: str, given: plan.Rest | plan.Life | None) -> str:
+def _fill(language: Language, kind: str, given: plan.Rest | plan.Life) -> str:
     template = _templates().get_template(f"{language.language}.{kind}")
     return template.render(it=given, q=LITERALS[language.literal], say=comment)
