@@ -52,6 +52,29 @@ def _chapters(dialect: Dialect) -> Iterator[str]:
         ("path", "stream", "key in", "control requests", "ping"),
         (_socket(dialect, socket) for socket in dialect.sockets),
     )
+    yield _table(
+        "methods of WebSocket APIs", ("path", "method", "", "weight"),
+        (
+            (_code(api.path), _code(each.name), _words(each.kind), str(each.weight))
+            for api in dialect.apis
+            for each in api.methods
+        ),
+    )  # fmt: skip
+    yield _table(
+        "failures of WebSocket APIs", ("path", "failure", "status", "code", "words"),
+        (
+            (_code(api.path), _words(row.kind), str(row.status), str(row.code), row.msg)
+            for api in dialect.apis
+            for row in api.failures
+        ),
+    )  # fmt: skip
+    yield _table(
+        "calls for listen tokens", ("call", "answer", "weight"),
+        (
+            (_code(f"{row.method} {row.path}"), f"200 {_code(row.success_body)}", str(row.weight))
+            for row in dialect.token_calls
+        ),
+    )  # fmt: skip
     yield _table("limits", ("bucket", "counts", "limit", "for each"), map(_limit, dialect.limits.buckets))
     yield _bans(dialect)
     yield _table(
