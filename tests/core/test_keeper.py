@@ -288,3 +288,103 @@ def test_whatever_happened_the_stream_is_well_again_within_minutes(seed):
     while world.now < healthy_from + 2 * DAY:
         world.step()
         assert world.now < settled or world.is_well(), f"no stream at {world.now}"
+
+
+def busy(keeper, until, answer, waiting, now=0):
+    """How often calls and sockets were asked for, where `answer` says what comes of them at once."""
+    asked = 0
+    while True:
+        while waiting:
+            action = waiting.pop(0)
+            if isinstance(action, CreateKey | ExtendKey | Connect):
+                asked += 1
+                assert asked < 1000, "it never rests"
+                waiting += answer(action, now)
+        if (due := keeper.wake_at()) is None or due > until:
+            return asked
+        now = max(now, due)
+        waiting = keeper.wake(now)
+
+
+def dead_venue(keeper, end):
+    """A venue that makes keys, and ends each socket in one way."""
+
+    def answer(action, now):
+        if isinstance(action, CreateKey):
+            return keeper.created(f"K{now}", now)
+        if isinstance(action, ExtendKey):
+            return keeper.extended(now)
+        return end(action.number, now)
+
+    return answer
+
+
+@pytest.mark.parametrize("end", ["refused handshake", "cut at once", "key over at once"])
+def test_a_venue_that_takes_no_socket_is_not_stormed(end):
+    """A wrong address, a firewall or a broken venue gets a few calls a minute; more would ban us."""
+    keeper = Keeper(PLAN, lambda: 0.0)
+
+    def ended(number, now):
+        if end == "refused handshake":
+            return keeper.lost(number, now, Fault("key_gone"))
+        opened = keeper.opened(number, now)
+        over = keeper.lost if end == "cut at once" else keeper.key_ended
+        return [*opened, *over(number, now)]
+
+    assert busy(keeper, 600 * SECOND, dead_venue(keeper, ended), keeper.start(0)) < 100
+
+
+def test_a_wrong_clock_that_cannot_be_set_is_not_asked_about_without_a_pause():
+    """A proxy's wrong Date would turn one refusal into thousands."""
+    keeper = Keeper(PLAN, lambda: 0.0)
+    keeper.start(0)
+    assert keeper.call_failed("create", Fault("clock"), 0) == []
+    assert keeper.wake(0) == [CreateKey()], "at once, with the clock just set"
+    keeper.call_failed("create", Fault("clock"), 0)
+    assert keeper.wake_at() > 0
+
+
+def test_a_successor_that_cannot_be_had_is_asked_for_now_and_then():
+    """A venue that takes no new socket while the old one still works."""
+    keeper = begun(Plan(lifetime=100 * DAY, longest_socket=23 * HOUR))
+    ((at, action),) = alive(keeper, 23 * HOUR)
+    assert action == Connect(2, "K")
+    waiting = keeper.lost(2, at, Fault("transient"))
+    answer = dead_venue(keeper, lambda number, now: keeper.lost(number, now, Fault("transient")))
+    assert not any(isinstance(each, Tell) for each in waiting), "the old one is open still"
+    assert 5 < busy(keeper, at + 600 * SECOND, answer, waiting, at) < 30
+
+
+def test_a_key_that_is_over_leads_to_another_socket_though_it_is_called_the_same():
+    """What was subscribed to by signature has no key; its end is an end all the same."""
+    keeper = begun(key="signed")
+    assert keeper.key_ended(1, SECOND) == [CreateKey()]
+    assert keeper.created("signed", SECOND) == [Connect(2, "signed")]
+    assert keeper.key_ended(1, SECOND) == [], "the old one says so again"
+    assert keeper.opened(2, SECOND) == [Tell("open", "key")]
+
+
+def test_no_socket_is_opened_without_a_key():
+    """A shutdown notice while a new key is on its way."""
+    keeper = begun()
+    keeper.key_ended(1, SECOND)
+    assert keeper.going_down(1, SECOND) == []
+    assert keeper.created("L", SECOND) == [Connect(2, "L")]
+
+
+def test_a_successor_that_goes_first_leaves_the_old_socket_in_place():
+    """Else the old one would go a moment later, and nobody would be told of the hole."""
+    keeper = begun()
+    keeper.going_down(1, SECOND)
+    keeper.opened(2, SECOND)
+    assert keeper.lost(2, SECOND) == []
+    assert not any(isinstance(each, Disconnect) for _, each in alive(keeper, 10 * SECOND))
+    assert keeper.lost(1, 11 * SECOND) == [Tell("reconnecting", "lost")]
+
+
+def test_a_time_that_is_years_away_is_not_waited_for():
+    """A number in a message that looks like a time must not end the stream for years."""
+    keeper = Keeper(PLAN, lambda: 0.5)
+    keeper.start(0)
+    keeper.call_failed("create", Fault("limited", until=4000 * DAY), 0)
+    assert keeper.wake_at() < 4 * DAY

@@ -6,11 +6,11 @@ only while a new one takes over from an old one.
 """
 
 from collections.abc import Callable
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from listenkey.base.clock import SECOND, Micros
+from listenkey.base.clock import DAY, SECOND, Micros
 
 FaultKind = Literal[
     "key_gone",  # the venue knows no such key
@@ -20,6 +20,8 @@ FaultKind = Literal[
     "refused",  # for good: nothing but the user can help
 ]
 Why = Literal["start", "lost", "key", "age", "shutdown", "silent"]
+_LONGEST_WAIT: Final[Micros] = 3 * DAY
+"""The longest ban that venues give. A time that is later was misread, or is a lie."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -37,6 +39,8 @@ class Plan(msgspec.Struct, frozen=True):
     """How long an old socket stays open beside its successor."""
     first_pause: Micros = SECOND // 2
     longest_pause: Micros = 60 * SECOND
+    settled: Micros = 60 * SECOND
+    """A socket that lasted so long ends a row of failures; one that opens only to end does not."""
     closes_key: bool = False
     """Close the key at the end. Only where nobody else may use it."""
 
@@ -104,6 +108,8 @@ class _Socket(msgspec.Struct):
     probed_at: Micros | None = None
     leaves_at: Micros | None = None
     """When it goes, once a successor is open."""
+    over: bool = False
+    """It gives no more events: its key, or what it was subscribed to, is known to be gone."""
 
 
 class Keeper:
@@ -122,6 +128,7 @@ class Keeper:
         self._pause: Micros = 0
         self._connect_due: Micros | None = None
         self._connect_pause: Micros = 0
+        self._key_pause: Micros = 0
         self._why: Why = "start"
         self._sockets: dict[int, _Socket] = {}
         self._next = 1
@@ -167,12 +174,12 @@ class Keeper:
         if fault.kind == "refused":
             return self._finish("failed", fault.reason)
         if fault.kind == "key_gone" and asked == "extend":
-            return self._replace_key(now)
-        self._pause = self._longer(self._pause)
+            return self._give_up_key(now)
+        first, self._pause = not self._pause, self._longer(self._pause)
         at = now + self._spread(self._pause)
         if fault.kind == "limited":
-            at = max(at, fault.until + self._spread(self._plan.first_pause))
-        elif fault.kind == "clock":
+            at = max(at, self._until(fault, now) + self._spread(self._plan.first_pause))
+        elif fault.kind == "clock" and first:  # a clock that was set and is wrong still is not set at once
             at = now
         if asked == "extend" and at >= self._key_ends:
             return self._replace_key(now, at)
@@ -187,7 +194,6 @@ class Keeper:
         if socket is None:
             return [Disconnect(number)]
         socket.opened_at = socket.heard_at = now
-        self._connect_pause = 0
         for other in self._sockets.values():
             if other.number < number and other.leaves_at is None:
                 other.leaves_at = now + self._plan.overlap
@@ -210,30 +216,42 @@ class Keeper:
             return []
         if fault is not None and fault.kind == "refused":
             return self._finish("failed", fault.reason)
-        told = [] if socket.opened_at is None or self._is_open() else [Tell("reconnecting", "lost")]
-        if socket.leaves_at is not None or self._has_current():
-            return [*told]
+        self._note_age(socket, now)
+        if socket.leaves_at is not None:
+            return []
+        told: list[Action] = []
+        if not self._keep_predecessor() and socket.opened_at is not None and not self._is_open():
+            told.append(Tell("reconnecting", "lost"))
+        if self._has_current():
+            if socket.why in {"age", "shutdown"} and not self._opening():
+                self._connect_later(socket.why, now, fault)
+            return told
         if fault is not None and fault.kind == "key_gone" and socket.key == self._key:
-            return [*told, *self._replace_key(now)]
+            return [*told, *self._give_up_key(now)]
         if not self._key:  # another one is on its way, and brings its own socket
-            return [*told]
-        self._connect_pause = self._longer(self._connect_pause) if socket.opened_at is None else 0
-        at = now + self._spread(self._connect_pause)
-        self._connect_due = max(at, fault.until) if fault is not None else at
-        self._why = "lost"
+            return told
+        self._connect_later("lost", now, fault)
         return [*told, *self._connect_if_due(now)]
 
     def key_ended(self, number: int, now: Micros) -> list[Action]:
         """A socket was told that its key is over."""
         socket = self._sockets.get(number)
-        if self._over or socket is None or socket.key != self._key:
+        if self._over or socket is None or socket.key != self._key or socket.over:
             return []
-        return self._replace_key(now)
+        self._note_age(socket, now)
+        return self._give_up_key(now)
+
+    @property
+    def has_key(self) -> bool:
+        """Whether there is a key that is not known to be over."""
+        return bool(self._key)
 
     def going_down(self, number: int, now: Micros) -> list[Action]:
         """A socket was told that the server will end it soon."""
         socket = self._sockets.get(number)
         if self._over or socket is None or socket.leaves_at is not None or self._successor(number):
+            return []
+        if not self._key or self._connect_due is not None:  # another socket is about to come anyway
             return []
         return self._connect("shutdown", now)
 
@@ -253,7 +271,7 @@ class Keeper:
         if socket.leaves_at is not None:
             return (socket.leaves_at,)
         old = socket.opened_at + plan.longest_socket
-        replaces = plan.longest_socket and not self._successor(socket.number)
+        replaces = plan.longest_socket and self._may_rotate(socket)
         if socket.probed_at is not None:
             silent: Micros | None = socket.probed_at + plan.probe
         else:
@@ -289,7 +307,7 @@ class Keeper:
             socket.probed_at = now
             actions.append(Probe(socket.number))
         longest = self._plan.longest_socket
-        if longest and now >= socket.opened_at + longest and not self._successor(socket.number):
+        if longest and now >= socket.opened_at + longest and self._may_rotate(socket):
             actions += self._connect("age", now)
         return actions
 
@@ -305,6 +323,15 @@ class Keeper:
         self._asking, self._due = "extend", None
         return [ExtendKey(self._key)]
 
+    def _give_up_key(self, now: Micros) -> list[Action]:
+        """The key is known to be gone, and what is open with it is silent from now on. Keys that are gone
+        one after the other are made at a slower and slower pace."""
+        for socket in self._sockets.values():
+            socket.over = socket.over or socket.key == self._key
+        at = now + self._spread(self._key_pause)
+        self._key_pause = self._longer(self._key_pause)
+        return self._replace_key(now, at)
+
     def _replace_key(self, now: Micros, at: Micros | None = None) -> list[Action]:
         """The key is over: another one, at once or then. The sockets stay until its socket is open."""
         self._key, self._key_ends, self._why = "", 0, "key"
@@ -319,6 +346,12 @@ class Keeper:
             return []
         return self._connect(self._why, now)
 
+    def _connect_later(self, why: Why, now: Micros, fault: Fault | None) -> None:
+        at = now + self._spread(self._connect_pause)
+        self._connect_pause = self._longer(self._connect_pause)
+        self._connect_due = at if fault is None else max(at, self._until(fault, now))
+        self._why = why
+
     def _connect(self, why: Why, now: Micros) -> list[Action]:
         self._connect_due = None
         socket = _Socket(self._next, self._key, why)
@@ -328,10 +361,36 @@ class Keeper:
 
     def _has_current(self) -> bool:
         """Whether a socket with the key that lives is open, or on its way."""
-        return any(each.key == self._key and each.leaves_at is None for each in self._sockets.values())
+        return any(self._is_current(each) for each in self._sockets.values())
+
+    def _is_current(self, socket: _Socket) -> bool:
+        return socket.key == self._key and not socket.over and socket.leaves_at is None
 
     def _is_open(self) -> bool:
-        return any(socket.opened_at is not None for socket in self._sockets.values())
+        """Whether events come in, as far as is known."""
+        return any(each.opened_at is not None and self._is_current(each) for each in self._sockets.values())
+
+    def _opening(self) -> bool:
+        return any(each.opened_at is None for each in self._sockets.values())
+
+    def _keep_predecessor(self) -> bool:
+        """A socket that was to go stays where its successor went first; whether there is one."""
+        if self._has_current():
+            return False
+        kept = [each for each in self._sockets.values() if each.key == self._key and not each.over]
+        for socket in kept:
+            socket.leaves_at = None
+        return bool(kept)
+
+    def _may_rotate(self, socket: _Socket) -> bool:
+        return bool(self._key) and self._connect_due is None and not self._successor(socket.number)
+
+    def _note_age(self, socket: _Socket, now: Micros) -> None:
+        if socket.opened_at is not None and now - socket.opened_at >= self._plan.settled:
+            self._connect_pause = self._key_pause = 0
+
+    def _until(self, fault: Fault, now: Micros) -> Micros:
+        return min(fault.until, now + _LONGEST_WAIT)
 
     def _successor(self, number: int) -> bool:
         return any(other > number for other in self._sockets)
