@@ -174,4 +174,4 @@ def _needed(language: str, groups: list[Group]) -> Iterable[Group]:
 
 def _form(program: Program) -> str:
     """A program without its texts and comments: two of one form are the same to a compiler."""
-    return re.sub(r'//.*|"(\\.|[^"\\])*"', "", program.text)
+    return re.sub(r'(?m)^(//|#).*|"(\\.|[^"\\])*"|\'[^\']*\'', "", program.text)

@@ -40,7 +40,7 @@ class Life:
         self.stream = _stream(built)
         self.gateway = gateway
         self.account = gateway.add_account(account.lower().replace(":", "-"))
-        _, key, secret = gateway.add_api_key(self.account)
+        self.key_id, key, secret = gateway.add_api_key(self.account)
         self._wanted: list[str] = []
         given = {"API_KEY": key, "API_SECRET": secret, "EVENTS": str(events), "EXTEND_SECONDS": str(seconds)}
         self.running: Running = built.start(given | {"BASE_URL": gateway.venue + self.stream.prefix})
@@ -129,7 +129,7 @@ def _play(gateway: Gateway, rounds: list[Life], stopped: list[Life], over: list[
     for life in stopped:
         life.running.interrupt()
     for life in over:
-        gateway.admin_json("DELETE", f"/v1/listen-keys/{life.key['id']}")
+        gateway.admin_json("DELETE", f"/v1/api-keys/{life.key_id}")
     for number in range(2, EVENTS + 1):
         for life in rounds:
             life.publish(number)
@@ -141,7 +141,7 @@ def _end(well: list[Life], over: list[Life]) -> None:
         life.ends("closed", well=True)
     for life in over:
         life.ends("closed", well=False)
-        if life.stream.notices:
+        if any("revoked" in notice.on for notice in life.stream.notices):
             assert "expired" in life.running.said
 
 

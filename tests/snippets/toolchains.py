@@ -28,7 +28,7 @@ class Toolchain:
     run: str
     build: str = ""
     slow: bool = False
-    """Whether a compiler takes so long that of programs that differ in their texts alone one has to do."""
+    """Whether it takes so long that of programs that differ in their texts alone one has to do."""
     together: str = ""
     """Builds all files that follow it at once, instead."""
     env: Mapping[str, str] = field(default_factory=dict)
@@ -85,6 +85,7 @@ LONG: Final[dict[str, Toolchain]] = {
         f" --typeRoots {NODE}/@types",
         modules=NODE,
         print="process.stdout.write({literal})",
+        slow=True,
     ),
     "httpie": Toolchain("sh {file}", print="printf %s {literal}"),
     "wget": Toolchain("sh {file}", print="printf %s {literal}", mute={401: "Authentication Failed"}),
@@ -94,6 +95,7 @@ LONG: Final[dict[str, Toolchain]] = {
         print="class P {{ static void Main() {{ var text = System.Text.Encoding.UTF8.GetBytes({literal});"
         " System.Console.OpenStandardOutput().Write(text, 0, text.Length); }} }}",
         interruptible=False,
+        slow=True,
     ),
     "kotlin": Toolchain(
         "java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -jar {program}.jar",
@@ -111,7 +113,7 @@ LONG: Final[dict[str, Toolchain]] = {
     "ruby": Toolchain("ruby {file}", print="print {literal}"),
     "php": Toolchain("php {file}", print="<?php echo {literal};"),
     "r": Toolchain("Rscript {file}", print="cat({literal})", env={"LC_ALL": "C.UTF-8"}),
-    "elixir": Toolchain("elixir {file}", print="IO.write({literal})", env={"LC_ALL": "C.UTF-8"}),
+    "elixir": Toolchain("elixir {file}", print="IO.write({literal})", env={"LC_ALL": "C.UTF-8"}, slow=True),
     "c": Toolchain(
         "{program}",
         build="gcc -O1 -Wall -Wextra -Werror -o {program} {file} -lwebsockets -lcurl -lcrypto -lz",
@@ -135,6 +137,7 @@ LONG: Final[dict[str, Toolchain]] = {
         build="javac -d {here} {file}",
         print="class ListenKey {{ public static void main(String[] a) throws Exception {{"
         ' System.out.write({literal}.getBytes("UTF-8")); System.out.flush(); }} }}',
+        slow=True,
     ),
 }
 """What `make test-reference` runs as well."""
