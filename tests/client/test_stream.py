@@ -112,9 +112,22 @@ async def test_a_key_that_was_closed_by_somebody_is_replaced(gate):
     async with opened(gate, key, "binance-usdm") as stream:
         await until(stream, "open")
         await gate.venue_call("DELETE", "/fapi/v1/listenKey", key)
-        await until(stream, "open")
+        gaps = [item for item in await until(stream, "open") if isinstance(item, Gap)]
+        assert [gap.reason for gap in gaps] == ["disconnected"], "nothing came between the keys"
+        assert 0 < gaps[0].since_ms <= gaps[0].until_ms
         await gate.publish(fill(9))
         assert (await take(stream)).data == fill(9)
+
+
+async def test_no_library_logs_what_is_called(gate, caplog):
+    """Listen keys are in addresses; a bot's log at level INFO is no place for them."""
+    caplog.set_level("INFO")
+    async with opened(gate, await gate.api_key(), "binance-spot", close_key=True) as stream:
+        await until(stream, "open")
+    ours = [
+        record for record in caplog.records if record.name.startswith(("httpx", "httpcore", "websockets"))
+    ]
+    assert not [record for record in ours if "userDataStream" in record.getMessage()]
 
 
 async def test_a_wrong_api_key_is_said_at_once(gate):

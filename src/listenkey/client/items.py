@@ -29,7 +29,8 @@ class Gap(msgspec.Struct, frozen=True):
     """Something may be missing here, or surely is."""
 
     reason: str
-    """`disconnected`, `overflow`, or of a gateway `retention`, `epoch`, `ahead`, `upstream`."""
+    """`disconnected`, `overflow`, `unreadable` for a frame, or of a gateway `retention`, `epoch`, `ahead`,
+    `upstream`."""
     first: Position | None = None
     """The first that is missing, where that is known."""
     last: Position | None = None

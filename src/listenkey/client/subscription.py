@@ -7,7 +7,6 @@ word that never ends; a token is replaced by a new one, on a new socket that ove
 import asyncio
 from typing import Final
 
-import httpx
 from websockets.asyncio.client import ClientConnection
 
 from listenkey.base.clock import DAY, SECOND, Micros
@@ -70,27 +69,22 @@ class SubscriptionReader(VenueReader):
     async def _make_token(self, token_call: TokenCall) -> None:
         venue = self._venue
         call = build_token_call(token_call, venue.dialect.auth.header, venue.api_key(), venue.symbol)
-        try:
-            response = await self._http.request(
-                call.method, venue.rest + call.path, headers=dict(call.headers)
-            )
-        except httpx.HTTPError as error:
-            result = CallResult("transient", reason=type(error).__name__)
-        else:
-            token = read_token(response.content) if response.status_code == 200 else ""
+        answer, asked_ms = await self._request(call), wall_micros() // 1000
+        if not isinstance(answer, CallResult):
+            token = read_token(answer.content) if answer.status_code == 200 else ""
             if token:
-                self._token_made = now_micros()
+                self._token_made, self._key_lived_ms = now_micros(), asked_ms
                 self._do(self._keeper.created(token, self._token_made))
                 return
-            headers = {name.lower(): value for name, value in response.headers.items()}
-            result = read_result(
-                venue.dialect, "create", response.status_code, headers, response.content, wall_micros()
+            headers = {name.lower(): value for name, value in answer.headers.items()}
+            answer = read_result(
+                venue.dialect, "create", answer.status_code, headers, answer.content, wall_micros()
             )
-        if result.outcome == "done":
-            result = CallResult("transient", reason="an answer without a token")
-        self._do(self._keeper.call_failed("create", await self._fault(result), now_micros()))
+        if answer.outcome == "done":
+            answer = CallResult("transient", reason="an answer without a token")
+        await self._failed("create", answer)
 
-    async def _greet(self, socket: ClientConnection, listen_key: str) -> Fault | None:
+    async def _greet(self, number: int, socket: ClientConnection, listen_key: str) -> Fault | None:
         venue = self._venue
         if self._token_call is not None:
             request = subscribe_by_token(self._api, listen_key)
@@ -101,6 +95,6 @@ class SubscriptionReader(VenueReader):
             )
         await socket.send(request)
         async with asyncio.timeout(_ANSWER_TIMEOUT):
-            while (result := read_subscribed(self._signing, await socket.recv())) is None:
-                pass
+            while (result := read_subscribed(self._signing, self._api, frame := await socket.recv())) is None:
+                await self._take(number, socket, frame)  # an event may overtake the answer
         return None if result.outcome == "done" else await self._fault(result)

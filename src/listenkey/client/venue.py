@@ -9,7 +9,8 @@ import contextlib
 import random
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal
 
 import httpx
 import msgspec
@@ -36,6 +37,7 @@ from listenkey.core.keeper import (
 from listenkey.core.repeats import Repeats
 from listenkey.dialect.model import Dialect, OperationKind
 from listenkey.wire.client import (
+    Call,
     CallResult,
     FrameReader,
     build_call,
@@ -48,6 +50,7 @@ from listenkey.wire.client import (
 _CALL_TIMEOUT = 10.0
 _OPEN_TIMEOUT = 10.0
 _LARGEST_FRAME = 16 << 20
+_LARGEST_ANSWER = 1 << 20
 _NO_KEY = frozenset({400, 401, 403, 404, 410})
 """Answers to a handshake that mean its key."""
 
@@ -80,13 +83,17 @@ class VenueReader:
         base = venue.stream.partition(":")[0]
         self._repeats = Repeats(tuple(each for each in dialect.events if base in each.streams))
         self._keeper = Keeper(self._plan(), random.random)
-        self._http = httpx.AsyncClient(timeout=_CALL_TIMEOUT, follow_redirects=False)
+        # Not a whole client: that one logs each address, and with it listen keys.
+        self._http = httpx.AsyncHTTPTransport()
         self._sockets: dict[int, ClientConnection] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._whole_until: int | None = None
         """Wall-clock milliseconds up to which nothing is missing, while no socket is open."""
-        self._over = asyncio.Event()
+        self._heard_ms = _wall()
+        """When a socket last gave a sign of life."""
+        self._key_lived_ms = _wall()
+        """When the key was last known to live."""
         self._clock_offset: Micros = 0
 
     def _plan(self) -> Plan:
@@ -110,12 +117,13 @@ class VenueReader:
         self._do(self._keeper.stop(now_micros()))
         if self._timer is not None:
             self._timer.cancel()
-        closing = [asyncio.create_task(socket.close()) for socket in self._sockets.values()]
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=2)
-        for task in (*self._tasks, *closing):
-            task.cancel()
-        await asyncio.gather(*self._tasks, *closing, return_exceptions=True)
+        try:
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=2)
+        finally:  # also where the user does not want to wait so long
+            for task in self._tasks:
+                task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._http.aclose()
 
     # Doing ------------------------------------------------------------------------------------------
@@ -167,26 +175,45 @@ class VenueReader:
             self._buffer.put(Gap("disconnected", since_ms=self._whole_until, until_ms=_wall()))
             self._whole_until = None
         elif state == "reconnecting" and self._whole_until is None:
-            self._whole_until = _wall()
+            self._whole_until = self._heard_ms
+        if state == "open":
+            self._heard_ms = _wall()
         self._buffer.put(State(state, reason))
         if state == "failed":
             self._buffer.end(Refused(f"the stream cannot go on: {reason}", "see what the venue said"))
         elif state == "closed":
             self._buffer.end()
 
+    def _do_about_key(self, actions: Sequence[Action], whole_until: int) -> None:
+        """Do what comes of news about the key. Where it is over, events are missing from a moment on, though
+        its socket stays open."""
+        if not self._keeper.has_key and self._whole_until is None:
+            self._whole_until = whole_until
+        self._do(actions)
+
     # Calls ------------------------------------------------------------------------------------------
 
     async def _call(self, kind: OperationKind, listen_key: str) -> None:
+        asked_ms = _wall()
         result = await self._send(kind, listen_key)
         if kind == "close":
             return
         if result.outcome != "done":
-            fault = await self._fault(result)
-            self._do(self._keeper.call_failed(kind, fault, now_micros()))
-        elif kind == "create":
-            self._do(self._keeper.created(result.listen_key, now_micros()))
+            await self._failed(kind, result)
+            return
+        if kind == "create":
+            actions = self._keeper.created(result.listen_key, now_micros())
+            if not actions:  # the same key, which had been alive all along
+                self._whole_until = None
         else:
-            self._do(self._keeper.extended(now_micros()))
+            actions = self._keeper.extended(now_micros())
+        self._key_lived_ms = asked_ms
+        self._do(actions)
+
+    async def _failed(self, kind: Literal["create", "extend"], result: CallResult) -> None:
+        fault = await self._fault(result)
+        actions = self._keeper.call_failed(kind, fault, now_micros())
+        self._do_about_key(actions, self._key_lived_ms)
 
     async def _fault(self, result: CallResult) -> Fault:
         """What a failure means to the keeper; a clock that is wrong has been set by then."""
@@ -207,23 +234,39 @@ class VenueReader:
             symbol=venue.symbol,
             now=wall + self._clock_offset,
         )
+        answer = await self._request(call)
+        if isinstance(answer, CallResult):
+            return answer
+        return read_result(venue.dialect, kind, answer.status_code, _headers(answer), answer.content, wall)
+
+    async def _request(self, call: Call) -> httpx.Response | CallResult:
+        """The answer to a call, with its body; or why there is none."""
+        request = httpx.Request(
+            call.method,
+            self._venue.rest + call.path,
+            headers={"Accept": "*/*", "Accept-Encoding": "gzip", **dict(call.headers)},
+            extensions={"timeout": httpx.Timeout(_CALL_TIMEOUT).as_dict()},
+        )
         try:
-            response = await self._http.request(
-                call.method, venue.rest + call.path, headers=dict(call.headers)
-            )
-        except httpx.HTTPError as error:
+            async with asyncio.timeout(_CALL_TIMEOUT):
+                response = await self._http.handle_async_request(request)
+                try:
+                    body = await _body(response)
+                finally:
+                    await response.aclose()
+        except (httpx.HTTPError, TimeoutError) as error:
             return CallResult("transient", reason=type(error).__name__)
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        return read_result(venue.dialect, kind, response.status_code, headers, response.content, wall)
+        if body is None:
+            return CallResult("transient", reason="an answer without an end")
+        return httpx.Response(response.status_code, headers=_plain(response), content=body)
 
     async def _set_clock(self) -> None:
         """Take the venue's time from the `Date` of any answer; a second's grain is enough for the windows."""
-        with contextlib.suppress(httpx.HTTPError, ValueError):
-            from email.utils import parsedate_to_datetime
-
-            response = await self._http.get(self._venue.rest + "/")
-            told = parsedate_to_datetime(response.headers["date"]).timestamp()
-            self._clock_offset = int(told * SECOND) - wall_micros()
+        answer = await self._request(Call("GET", "/", ()))
+        if isinstance(answer, httpx.Response):
+            with contextlib.suppress(KeyError, ValueError, OverflowError):
+                told = parsedate_to_datetime(answer.headers["date"]).timestamp()
+                self._clock_offset = int(told * SECOND) - wall_micros()
 
     # Sockets ----------------------------------------------------------------------------------------
 
@@ -238,7 +281,7 @@ class VenueReader:
                 proxy=None,
             ) as socket:
                 self._sockets[number] = socket
-                fault = await self._greet(socket, listen_key)
+                fault = await self._greet(number, socket, listen_key)
                 if fault is None:
                     self._do(self._keeper.opened(number, now_micros()))
                     async for frame in socket:
@@ -256,23 +299,27 @@ class VenueReader:
         """Where a socket is opened."""
         return self._venue.sockets + socket_target(self._path, listen_key)
 
-    async def _greet(self, socket: ClientConnection, listen_key: str) -> Fault | None:
+    async def _greet(self, number: int, socket: ClientConnection, listen_key: str) -> Fault | None:
         """What has to be said on an open socket before events come; why none will."""
         for text in subscriptions(self._venue.dialect, self._venue.stream, self._path):
             await socket.send(text)
         return None
 
     async def _take(self, number: int, socket: ClientConnection, frame: str | bytes) -> None:
-        now = now_micros()
+        now, now_ms = now_micros(), _wall()
         self._keeper.heard(number, now)
         incoming = self._frames.read(frame)
+        if incoming.kind == "rubbish":  # whatever it was to be
+            self._buffer.put(Gap("unreadable", since_ms=self._heard_ms, until_ms=now_ms))
+        self._heard_ms = now_ms
         if incoming.kind == "event":
+            self._key_lived_ms = now_ms
             if not self._repeats.is_repeat(incoming.type, incoming.event):
                 self._buffer.put(Event(incoming.type, incoming.event))
         elif incoming.kind == "heartbeat":
             await socket.send(incoming.answer)
         elif incoming.kind == "key_ended":
-            self._do(self._keeper.key_ended(number, now))
+            self._do_about_key(self._keeper.key_ended(number, now), now_ms)
         elif incoming.kind == "going_down":
             self._do(self._keeper.going_down(number, now))
 
@@ -282,6 +329,7 @@ class VenueReader:
             return
         with contextlib.suppress(WebSocketException, asyncio.CancelledError):
             await (await socket.ping())
+            self._heard_ms = _wall()
             self._keeper.heard(number, now_micros())
             self._rest()
 
@@ -299,6 +347,26 @@ def now_micros() -> Micros:
 def wall_micros() -> Micros:
     """The wall clock."""
     return time.time_ns() // 1000
+
+
+async def _body(response: httpx.Response) -> bytes | None:
+    """The body, decompressed; None where it is longer than any answer is."""
+    body = bytearray()
+    async for part in response.aiter_bytes():
+        body += part
+        if len(body) > _LARGEST_ANSWER:
+            return None
+    return bytes(body)
+
+
+def _plain(response: httpx.Response) -> list[tuple[str, str]]:
+    """The headers of an answer whose body was decompressed."""
+    told = {"content-encoding", "content-length", "transfer-encoding"}
+    return [(name, value) for name, value in response.headers.multi_items() if name.lower() not in told]
+
+
+def _headers(response: httpx.Response) -> dict[str, str]:
+    return {name.lower(): value for name, value in response.headers.items()}
 
 
 def _wall() -> int:

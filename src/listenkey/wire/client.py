@@ -104,7 +104,7 @@ def read_result(
     """What the answer to an operation means, whatever it is: HTML, rubbish and nothing at all included."""
     read = _read(body)
     key = _listen_key(read)
-    if 200 <= status < 300 and _is_fine(read):
+    if 200 <= status < 300 and _is_fine(read, body):
         if kind != "create" or key:
             return CallResult("done", key)
         return CallResult("transient", reason="an answer without a listen key")
@@ -135,9 +135,10 @@ def _listen_key(read: _Body | None) -> str:
         return ""
 
 
-def _is_fine(read: _Body | None) -> bool:
-    """Whether the body names no error: some venues send theirs with status 200."""
-    return read is None or read.code in {None, 0, 200, "0", "200"}
+def _is_fine(read: _Body | None, body: bytes) -> bool:
+    """Whether the body is empty or names no error: some venues send theirs with status 200. A page of HTML
+    is somebody else's answer."""
+    return not body.strip() if read is None else read.code in {None, 0, 200, "0", "200"}
 
 
 def outcome_of(dialect: Dialect, status: int, code: int | str | None, *, has_key: bool) -> CallOutcome:
@@ -200,7 +201,8 @@ def subscriptions(dialect: Dialect, stream: str, path: SocketPath) -> tuple[str,
 class Incoming(msgspec.Struct, frozen=True):
     """What a frame is. `event` is an event's own bytes, out of every wrapping."""
 
-    kind: Literal["event", "key_ended", "going_down", "heartbeat", "other"]
+    kind: Literal["event", "key_ended", "going_down", "heartbeat", "other", "rubbish"]
+    """`rubbish` could not be read, and may have been an event."""
     event: bytes = b""
     type: str = ""
     answer: str = ""
@@ -215,6 +217,7 @@ class _Wrapped(msgspec.Struct):
 
 _read_wrapped = msgspec.json.Decoder(_Wrapped).decode
 _OTHER: Final = Incoming("other")
+_RUBBISH: Final = Incoming("rubbish")
 _GOING_DOWN: Final = "serverShutdown"
 _TERMINATED: Final = "eventStreamTerminated"
 _LARGEST: Final = 16 << 20
@@ -234,10 +237,10 @@ class FrameReader:
         self._gzip = dialect.frames.codec == "gzip_binary"
 
     def read(self, frame: str | bytes) -> Incoming:
-        """What a frame is; rubbish is `other`."""
+        """What a frame is, whatever it is."""
         payload = self._unpacked(frame)
         if payload is None:
-            return _OTHER
+            return _RUBBISH
         if (answer := self._answer(payload)) is not None:
             return Incoming("heartbeat", answer=answer)
         name = event_type(payload)
@@ -269,10 +272,10 @@ class FrameReader:
         if beat.kind != "json" or not payload.startswith(b'{"ping"'):
             return None
         try:
-            ping = _read_wrapped(payload).ping
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            ping = bytes(_read_wrapped(payload).ping).decode()
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        return '{"pong":' + bytes(ping).decode() + "}" if ping else None
+        return '{"pong":' + ping + "}" if ping else None
 
 
 def _inside(payload: bytes) -> bytes | None:

@@ -85,11 +85,11 @@ def sign(secret: str, payload: bytes) -> str:
     raise Refused("the private key is of another kind", "use Ed25519 or RSA")
 
 
-def read_subscribed(dialect: Dialect, frame: str | bytes) -> CallResult | None:
+def read_subscribed(dialect: Dialect, api: WebSocketApi, frame: str | bytes) -> CallResult | None:
     """What the answer to the request means; None for a frame that is none."""
     try:
         answer = _read_answer(frame)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     if answer.id != _ID:
         return None
@@ -97,6 +97,8 @@ def read_subscribed(dialect: Dialect, frame: str | bytes) -> CallResult | None:
         return CallResult("done")
     error = answer.error or _Error()
     outcome = outcome_of(dialect, answer.status, error.code, has_key=False)
+    if error.code is not None and error.code == api.failure("listen_token_unknown").code:
+        outcome = "key_gone"
     until = (error.data or {}).get("retryAfter", 0) * MILLISECOND
     return CallResult(outcome, retry_at=until, reason=f"{answer.status} {error.msg}".strip())
 
