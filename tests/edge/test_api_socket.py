@@ -1,14 +1,19 @@
 """WebSocket APIs over real sockets: what a client of them lives through."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
 import json
+from unittest.mock import Mock
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from listenkey.base.errors import StoreError
+from listenkey.service.api_connection import ApiConnection
 
 SPOT, FUTURES = "/ws-api/v3", "/ws-fapi/v1"
 TOKEN = "/sapi/v1/userListenToken"
@@ -291,3 +296,27 @@ async def test_times_in_microseconds_where_the_address_asks_for_them(gate):
     assert ended == {"subscriptionId": 0, "event": {"e": "eventStreamTerminated", "E": now}}
     futures = await gate.dial(f"{FUTURES}?timeUnit=MICROSECOND")
     assert (await ask(futures, "time"))["result"] == {"serverTime": now // 1000}
+
+
+async def test_a_subscription_that_could_not_be_made_is_not_there(gate, monkeypatch):
+    """Else a second try hears that there is one, and waits for events that never come."""
+    signer = await by_secret(gate)
+    socket = await gate.dial(SPOT)
+    read = gate.gateway.store.read_journal
+    monkeypatch.setattr(gate.gateway.store, "read_journal", Mock(side_effect=StoreError("disk", "wait")))
+    answer = await ask(socket, "userDataStream.subscribe.signature", **signer.params())
+    assert answer["status"] == 500
+    monkeypatch.setattr(gate.gateway.store, "read_journal", read)
+    answer = await ask(socket, "userDataStream.subscribe.signature", **signer.params())
+    assert answer["status"] == 200
+    await gate.publish(EVENT, stream="binance-spot")
+    assert (await socket.json())["event"] == EVENT
+
+
+async def test_what_waits_for_an_answer_is_bounded(gate, monkeypatch):
+    """A thousand frames of a megabyte each would be a gigabyte for one socket."""
+    monkeypatch.setattr(ApiConnection, "answer", lambda self, text: asyncio.sleep(60))
+    socket = await gate.dial(SPOT)
+    for _ in range(6):
+        await socket.socket.send(" " * 1_000_000)
+    assert (await socket.closed())[0] == 1008

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _PING: Final = 0x9
 _MOST_WAITING: Final = 1024
 """Frames that may wait for their answer."""
+_LARGEST_WAITING: Final = 4 << 20
+"""Characters that they may have together."""
 
 
 class ApiSocket(WebSocket):
@@ -27,6 +29,7 @@ class ApiSocket(WebSocket):
     __slots__ = (
         "_answering",
         "_asked",
+        "_asked_size",
         "_connection",
         "_enforced",
         "_gateway",
@@ -57,6 +60,7 @@ class ApiSocket(WebSocket):
         self._liveness = Liveness(heartbeat, shared.pacer.now(), echo=api.echo_demanded)
         self._enforced = heartbeat.enforced if enforce is None else enforce
         self._asked: deque[str] = deque()
+        self._asked_size = 0
         self._answering: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -69,7 +73,8 @@ class ApiSocket(WebSocket):
 
     def message_received(self, message: str, now: Micros) -> None:
         """A request."""
-        if len(self._asked) >= _MOST_WAITING:
+        self._asked_size += len(message)
+        if len(self._asked) >= _MOST_WAITING or self._asked_size > _LARGEST_WAITING:
             self.close("too_many_requests")
             return
         self._asked.append(message)
@@ -79,7 +84,9 @@ class ApiSocket(WebSocket):
     async def _answer_all(self) -> None:
         try:
             while self._asked and not self._closing:
-                answer = await self._connection.answer(self._asked.popleft())
+                message = self._asked.popleft()
+                answer = await self._connection.answer(message)
+                self._asked_size -= len(message)
                 for frame in answer.before:
                     self.push(frame)
                 self.push(frames.encode_text(answer.text, "text"))

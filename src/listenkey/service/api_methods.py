@@ -245,7 +245,12 @@ class ApiMethods:
         if not isinstance(began, Subscribed):
             return ApiFault(began, {"limit": self._api.max_subscriptions})
         if began.id not in self._sent:
-            self._sent[began.id] = self._send(began, api_key)
+            try:
+                self._sent[began.id] = self._send(began, api_key)
+            except BaseException:
+                # Else the next try would hear that there is one already, and get no event.
+                self.session.unsubscribe(began.id)
+                raise
         return Done({"subscription": began.id, "expires_at_us": began.expires_at})
 
     def _send(self, subscribed: Subscribed, api_key: ApiKey) -> Subscription:
