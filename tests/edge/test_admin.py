@@ -345,7 +345,7 @@ class TestConnections:
         listed = await gate.call("GET", "/v1/connections")
         assert key not in listed.text
         items = listed.json()["items"]
-        subscription = {"account": "alice", "stream": "binance-usdm", "offset": 1}
+        subscription = {"account": "alice", "stream": "binance-usdm", "offset": 1, "head": 1}
         for item, confirmed in zip(items, ({0, 1}, {None}), strict=True):
             assert item["subscriptions"][0].pop("confirmed") in confirmed
             assert item["address"] == "127.0.0.1"

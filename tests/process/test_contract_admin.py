@@ -343,9 +343,9 @@ def test_connections_are_listed_and_closed(gateway: Gateway, owner: Owner) -> No
         assert one["queued_bytes"] == 0
         assert one["opened_at"] <= other["opened_at"]
         (subscription,) = one["subscriptions"]
-        assert set(subscription) >= {"account", "stream", "offset", "confirmed"}
+        assert set(subscription) >= {"account", "stream", "offset", "confirmed", "head"}
         assert (subscription["account"], subscription["stream"]) == (owner.name, "binance-usdm")
-        assert subscription["offset"] == 2
+        assert subscription["offset"] == subscription["head"] == 2
         gateway.admin_json("DELETE", f"/v1/connections/{one['id']}")
         assert receive_all(first) == []
         gateway.publish(owner.name, "binance-usdm", [order(3)])

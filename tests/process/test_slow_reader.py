@@ -78,6 +78,13 @@ class Stage:
         connection = self.connection()
         return None if connection is None else connection["subscriptions"][0]["confirmed"]
 
+    def place(self) -> dict[str, Any]:
+        """How far the open socket is."""
+        connection = self.connection()
+        assert connection is not None
+        (subscription,) = connection["subscriptions"]
+        return subscription
+
     def queued_bytes(self) -> int:
         """What the gateway holds for the open socket."""
         connection = self.connection()
@@ -148,6 +155,8 @@ def test_a_replay_waits_for_its_reader(stage: Stage) -> None:
         assert receive(reader)["n"] == 1
         held = wait_for(stage.queued_bytes)
         assert held < 20 * 65536, "the whole backlog is in memory"
+        place = stage.place()
+        assert place["offset"] < place["head"] == total, "an operator does not see how far it is behind"
         assert numbers_until(reader, total) == list(range(2, total + 1))
         stage.publish(range(total + 1, total + 2), pad="")
         assert receive(reader)["n"] == total + 1

@@ -1,6 +1,7 @@
 """What runs: connections, health, metrics, backup."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,13 @@ async def list_connections(gateway: Gateway, call: Call) -> Answer:
     outlets = (outlet for outlet in gateway.connections.all() if int(outlet.id[1:]) > after)
     length = call.page_length() + 1
     page = [outlet for _, outlet in zip(range(length), outlets, strict=False)]
-    return call.page(page, lambda outlet: outlet.id[1:], _show_connection)
+    return call.page(page, lambda outlet: outlet.id[1:], partial(_show_connection, gateway))
 
 
-def _show_connection(outlet: Outlet) -> dict[str, Any]:
+def _show_connection(gateway: Gateway, outlet: Outlet) -> dict[str, Any]:
     return {
         "id": outlet.id, "address": outlet.address, "opened_at": to_millis(outlet.opened_at),
-        "subscriptions": [_show_subscription(each, outlet) for each in _reading(outlet)],
+        "subscriptions": [_show_subscription(gateway, each, outlet) for each in _reading(outlet)],
         "queued_bytes": outlet.queued_bytes(),
     }  # fmt: skip
 
@@ -40,12 +41,15 @@ def _reading(outlet: Outlet) -> list[Subscription]:
     return by_topic or outlet.subscriptions
 
 
-def _show_subscription(subscription: Subscription, outlet: Outlet) -> dict[str, Any]:
+def _show_subscription(gateway: Gateway, subscription: Subscription, outlet: Outlet) -> dict[str, Any]:
     key = subscription.key
     account = key.account if key is not None else getattr(outlet, "account", "")
+    offset = subscription.next - 1
+    view = gateway.store.read_journal(subscription.stream, subscription.epoch)  # whose offsets these are
     return {
-        "account": account, "stream": subscription.stream.stream, "offset": subscription.next - 1,
+        "account": account, "stream": subscription.stream.stream, "offset": offset,
         "confirmed": None if subscription.reader is None else subscription.reader.confirmed,
+        "head": offset if view is None else view.head,
     }  # fmt: skip
 
 

@@ -43,6 +43,7 @@ _SUBSCRIPTION: Final = _made(
             "format": "int64",
             "description": "What the client surely has; null where nobody knows.",
         },
+        "head": {"type": "integer", "format": "int64", "description": "The journal's last one."},
     }
 )
 _NATIVE: Final = {schema["title"]: (schema, sample) for schema, sample in MESSAGES.values()}
@@ -119,7 +120,9 @@ SCHEMAS: Final[dict[str, tuple[Json, Any]]] = {
         ),
         {
             "id": "c3", "address": "192.0.2.7", "opened_at": SAMPLE_TIME, "queued_bytes": 0,
-            "subscriptions": [{"account": "alice", "stream": "binance-spot", "offset": 18, "confirmed": 17}],
+            "subscriptions": [
+                {"account": "alice", "stream": "binance-spot", "offset": 18, "confirmed": 17, "head": 18}
+            ],
         },
     ),
     "NewToken": (_wanted({"scope": _SCOPE}), {"scope": "publish"}),
