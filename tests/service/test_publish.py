@@ -311,6 +311,16 @@ async def test_a_source_inside_the_process_publishes_by_the_same_rules(house):
     assert (await publish("alice", "binance-usdm", b"[]")).code == "bad_line"
 
 
+async def test_a_strict_catalogue_does_not_keep_a_source_out(make_house):
+    """A field that a venue added overnight must not cost its fills."""
+    house = await make_house(check="strict")
+    await house.account()
+    odd = b'{"e":"listStatus","brandnew":1}'
+    assert await codes(house, line(stream="binance-spot", event=odd)) == ["bad_line"]
+    publish = house.gateway.publisher.publish
+    assert isinstance(await publish("alice", "binance-spot", odd), Appended)
+
+
 @pytest.mark.parametrize("error", [StoreFull("no room"), StoreError("gone")])
 async def test_a_failing_store_is_answered_line_by_line(house, monkeypatch, error):
     """Nothing is acked that was not kept; bad lines have their own answers still. Publishers know one code

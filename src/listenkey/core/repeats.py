@@ -1,5 +1,10 @@
-"""Repeats told from news, by what the venue itself tells events apart with."""
+"""Repeats told from news, by what the venue itself tells events apart with.
 
+Ids alone are not trusted: two amendments of one order in one millisecond share them. What differs in anything
+but the time of its sending is news.
+"""
+
+import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Final
@@ -9,6 +14,7 @@ import msgspec
 from listenkey.dialect.model import Event
 
 _MOST: Final = 1024
+_SENT_AT: Final = "E"
 
 
 class NaturalIds:
@@ -22,7 +28,7 @@ class NaturalIds:
         }
 
     def of(self, kind: str, payload: bytes) -> tuple[object, ...] | None:
-        """The identity of an event, its kind first; None where it has none."""
+        """The identity of an event: its kind, its ids, and a digest of the rest; None where it has none."""
         paths = self._paths.get(kind)
         if paths is None:
             return None
@@ -31,7 +37,7 @@ class NaturalIds:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         identity = (kind, *(_at(event, path) for path in paths))
-        return None if None in identity else identity
+        return None if None in identity else (*identity, _digest(event))
 
 
 class Repeats:
@@ -54,6 +60,11 @@ class Repeats:
         if len(self._seen) > self._most:
             self._seen.popitem(last=False)
         return False
+
+
+def _digest(event: dict[str, object]) -> str:
+    content = msgspec.json.encode({name: value for name, value in event.items() if name != _SENT_AT})
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
 
 
 def _at(event: object, path: tuple[str, ...]) -> object:

@@ -74,8 +74,9 @@ class Publisher:
     async def publish(
         self, account: str, stream: str, payload: bytes, event_id: str | None = None
     ) -> Appended | Problem:
-        """Journal one event of a source inside the process."""
-        checked = self._check(account, stream, payload, event_id)
+        """Journal one event of a source inside the process. What happened at a venue is journaled even where
+        the catalogue knows less of it than the venue."""
+        checked = self._check(account, stream, payload, event_id, refuses=False)
         return (await self._append([checked]))[0]
 
     async def _append(self, parsed: list[Submission | Problem]) -> list[Appended | Problem]:
@@ -115,7 +116,9 @@ class Publisher:
             return Problem("bad_line", f"not a line of account, stream and event: {error}")
         return self._check(parsed.account, parsed.stream, bytes(parsed.event), parsed.id)
 
-    def _check(self, account: str, stream: str, payload: bytes, event_id: str | None) -> Submission | Problem:
+    def _check(
+        self, account: str, stream: str, payload: bytes, event_id: str | None, *, refuses: bool = True
+    ) -> Submission | Problem:
         if not payload.startswith(b"{"):
             return Problem("bad_line", "the event is not a JSON object")
         if len(payload) > self._max_event_bytes:
@@ -130,7 +133,7 @@ class Publisher:
         if any(mark in payload for mark in self._notice_marks) and event_type(payload) in self._notices:
             return Problem("notice", "notices of a key's life are sent by the gateway alone")
         refusal = self._catalogue.refusal(stream, payload)
-        if refusal is not None:
+        if refuses and refusal is not None:
             return Problem("bad_line", refusal)
         return Submission(stream_id, payload, event_id)
 

@@ -67,11 +67,13 @@ class UpstreamReader:
         operator may have mended what was wrong."""
         pause = _RETRY_SECONDS
         while True:
+            was_open = False
             try:
                 async with self._upstream.open() as stream:
                     async for item in stream:
                         if isinstance(item, Event):
                             pause = _RETRY_SECONDS
+                        was_open = was_open or (isinstance(item, State) and item.state == "open")
                         await self._take(item)
             except ListenKeyError as error:
                 self.state = "failed"
@@ -79,25 +81,29 @@ class UpstreamReader:
             except Exception:  # noqa: BLE001 - whatever it was, the stream is opened again
                 self.state = "failed"
                 _log.exception("upstream_failed", upstream=self._upstream.name)
+            if was_open:  # the next stream knows nothing of what this one was still to give
+                self._note_gap(Gap("disconnected"))
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_RETRY_SECONDS)
 
     async def _take(self, item: Event | Gap | State) -> None:
-        name = self._upstream.name
         if isinstance(item, Event):
             await self._journal(item)
         elif isinstance(item, Gap):
-            self._counts.upstream_gaps += 1
-            _log.warning(
-                "upstream_gap",
-                upstream=name,
-                reason=item.reason,
-                since_ms=item.since_ms,
-                until_ms=item.until_ms,
-            )
+            self._note_gap(item)
         else:
             self.state = item.state
-            _log.info("upstream", upstream=name, state=item.state, reason=item.reason)
+            _log.info("upstream", upstream=self._upstream.name, state=item.state, reason=item.reason)
+
+    def _note_gap(self, gap: Gap) -> None:
+        self._counts.upstream_gaps += 1
+        _log.warning(
+            "upstream_gap",
+            upstream=self._upstream.name,
+            reason=gap.reason,
+            since_ms=gap.since_ms,
+            until_ms=gap.until_ms,
+        )
 
     async def _journal(self, event: Event) -> None:
         """Journal an event, again and again while the store has no room: what was had is not lost."""
@@ -109,8 +115,11 @@ class UpstreamReader:
             if not code:
                 self._counts.upstream_events += 1
                 return
+            if code == "id_conflict":  # had, but for the time of its sending
+                return
             if code != "store_full":
                 _log.warning("upstream_event_refused", upstream=upstream.name, code=code, type=event.type)
+                self._note_gap(Gap("refused"))
                 return
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_RETRY_SECONDS)
