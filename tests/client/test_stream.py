@@ -180,6 +180,46 @@ async def test_a_gateways_stream_is_resumed_by_position(gate):
         assert (await take(stream)).data == fill(2)
 
 
+async def test_a_position_is_that_of_what_was_taken(gate):
+    """Kept by a bot that stops with events still waiting, it leads back to the first of them."""
+    key = await gate.api_key()
+    async with listenkey.open_stream("binance-spot", api_key=key, gateway=gate.venue) as stream:
+        await until(stream, "open")
+        await gate.publish(*map(fill, range(1, 11)), stream="binance-spot")
+        await arrived(stream, 10)
+        third = [await take(stream) for _ in range(3)][-1]
+        assert stream.position == third.position
+    assert stream.position == third.position, "also when it is over"
+    since = stream.position
+    async with listenkey.open_stream("binance-spot", api_key=key, gateway=gate.venue, since=since) as stream:
+        assert (await take(stream, (Event, Gap))).data == fill(4)
+
+
+async def test_a_position_stands_before_what_overflowed(gate):
+    """The gap is taken with its item, not before."""
+    key = await gate.api_key()
+    async with listenkey.open_stream(
+        "binance-spot", api_key=key, gateway=gate.venue, buffer_bytes=500
+    ) as stream:
+        await until(stream, "open")
+        start = stream.position
+        await gate.publish(*map(fill, range(1, 31)), stream="binance-spot")
+        await arrived(stream, 30)
+        assert stream.position == start
+        gap = await take(stream, Gap)
+        assert stream.position == gap.last
+
+
+async def arrived(stream, offset):
+    """Wait until so much was read, though not taken."""
+    for _ in range(400):
+        reached = stream._reader.position
+        if reached is not None and reached.offset == offset:
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"never read up to {offset}")
+
+
 async def test_a_hole_in_a_gateways_journal_is_named(gate):
     """A position of another history is never taken for this one."""
     key = await gate.api_key()
@@ -216,10 +256,7 @@ async def test_a_slow_user_is_told_what_he_lost(gate):
     ) as stream:
         await until(stream, "open")
         await gate.publish(*map(fill, range(1, 31)), stream="binance-spot")
-        for _ in range(200):
-            if stream.position is not None and stream.position.offset == 30:
-                break
-            await asyncio.sleep(0.02)
+        await arrived(stream, 30)
         gap = await take(stream, Gap)
         assert (gap.reason, gap.first.offset) == ("overflow", 1)
         rest = [(await take(stream)).position.offset for _ in range(30 - gap.last.offset)]

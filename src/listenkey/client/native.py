@@ -73,7 +73,7 @@ class NativeReader:
 
     def start(self) -> None:
         """Begin to read."""
-        self._buffer.put(State("connecting"))
+        self._buffer.put(State("connecting"), self.position)
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
@@ -81,17 +81,17 @@ class NativeReader:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        self._buffer.put(State("closed"))
+        self._buffer.put(State("closed"), self.position)
         self._buffer.end()
 
     async def _run(self) -> None:
         try:
             while True:
                 reason = await self._read_once()
-                self._buffer.put(State("reconnecting", reason))
+                self._buffer.put(State("reconnecting", reason), self.position)
                 await asyncio.sleep(self._pause * (0.5 + random.random() / 2))  # noqa: S311 - spreads returns
         except Refused as error:
-            self._buffer.put(State("failed", error.message))
+            self._buffer.put(State("failed", error.message), self.position)
             self._buffer.end(error)
         except Exception as error:  # noqa: BLE001 - the reader hears of whatever it was
             self._buffer.end(error)
@@ -125,20 +125,26 @@ class NativeReader:
             try:
                 async with asyncio.timeout(_SILENT):
                     message = _decode(await socket.recv())
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                return "the gateway sent what is no message"
             except TimeoutError:
                 return "the gateway fell silent"
+            if message.position is not None:  # where the stream starts is known before it is called open
+                self._take(message)
             if not opened:
                 opened, self._pause = True, 0.0
-                self._buffer.put(State("open"))
+                self._buffer.put(State("open"), self.position)
             if message.end is not None:
                 return message.end.reason
-            self._take(message)
+            if message.position is None:
+                self._take(message)
 
     def _take(self, message: _Message) -> None:
+        before = self.position
         if message.event and message.offset is not None:
             self.position = Position(message.epoch, message.offset)
             raw = bytes(message.event)
-            self._buffer.put(Event(event_type(raw), raw, self.position))
+            self._buffer.put(Event(event_type(raw), raw, self.position), before)
         elif message.gap is not None:
             gap = message.gap
             last = None if gap.to is None else Position(gap.epoch, gap.to)
@@ -146,7 +152,7 @@ class NativeReader:
                 self.position = Position(gap.next.epoch, gap.next.offset - 1)
             elif last is not None:
                 self.position = last
-            self._buffer.put(Gap(gap.reason, Position(gap.epoch, gap.first), last))
+            self._buffer.put(Gap(gap.reason, Position(gap.epoch, gap.first), last), before)
         elif message.position is not None:
             reached = Position(message.epoch, message.position)
             if self.position == reached or self.position is None:

@@ -29,6 +29,8 @@ class Stream:
     def __init__(self, reader: VenueReader | NativeReader, buffer: Buffer) -> None:
         self._reader = reader
         self._buffer = buffer
+        self._left = False
+        self._left_at: Position | None = None
 
     async def __aenter__(self) -> Self:
         self._reader.start()
@@ -45,6 +47,7 @@ class Stream:
     async def close(self) -> None:
         """End the stream. Nothing of it is left running."""
         await self._reader.stop()
+        self._left_at, self._left = self.position, True
         self._buffer.forget()
         self._buffer.end()
 
@@ -72,8 +75,13 @@ class Stream:
 
     @property
     def position(self) -> Position | None:
-        """Up to where everything was read, or named missing; known of a gateway's stream only."""
-        return self._reader.position if isinstance(self._reader, NativeReader) else None
+        """Up to where every event was taken, or named missing: whoever goes on from here misses none. Known
+        of a gateway's stream only."""
+        if not isinstance(self._reader, NativeReader):
+            return None
+        if self._left:
+            return self._left_at
+        return self._reader.position if self._buffer.empty else self._buffer.waiting_from()
 
     async def caught_up(self) -> None:
         """Wait until a gateway has said that nothing later is there. Errors: `Refused` for a venue's
