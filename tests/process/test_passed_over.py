@@ -1,4 +1,4 @@
-"""What a replay leaves out is not gone: the gateway says which events, counts them, and says how to read them."""
+"""Events that a replay leaves out: the gateway says which, counts them, and says how to read them."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ def test_what_was_passed_over_can_be_read(tmp_path: Path) -> None:
         assert program == "listenkey"
         where = {"LISTENKEY_ADMIN": gateway.admin, "LISTENKEY_TOKEN": gateway.token}
         read = [json.loads(each) for each in listenkey(*arguments, env=where).stdout.splitlines()]
-        passed = [each["event"]["n"] for each in read if said["first"] <= each.get("offset", 0) <= said["last"]]
+        first, last = said["first"], said["last"]
+        passed = [each["event"]["n"] for each in read if first <= each.get("offset", 0) <= last]
         assert passed == [1, 2, 3]
         assert "listenkey_events_passed_over_total 3.0" in gateway.admin_call("GET", "/metrics").text

@@ -1,4 +1,4 @@
-"""What the gateway counts about delivery: how far sockets are behind, what nobody confirmed, what came late."""
+"""What is counted of delivery: how far sockets are behind, what nobody confirmed, what came late."""
 
 import pytest
 
