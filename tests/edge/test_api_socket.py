@@ -320,3 +320,40 @@ async def test_what_waits_for_an_answer_is_bounded(gate, monkeypatch):
     for _ in range(6):
         await socket.socket.send(" " * 1_000_000)
     assert (await socket.closed())[0] == 1008
+
+
+@pytest.fixture
+def slow_counting(monkeypatch):
+    """Makes counts slow to become durable: they wait for what is returned."""
+    counted = asyncio.Event()
+    monkeypatch.setattr("listenkey.service.api_connection.settle", lambda _: counted.wait())
+    return counted
+
+
+async def test_no_event_overtakes_the_answer_that_names_its_subscription(gate, slow_counting):
+    """Clients drop events of subscriptions that they do not know."""
+    signer = await by_secret(gate)
+    socket = await gate.dial(SPOT)
+    request = {"id": 1, "method": "userDataStream.subscribe.signature", "params": signer.params()}
+    await socket.socket.send(json.dumps(request))
+    await asyncio.sleep(0.1)
+    await gate.publish(EVENT, stream="binance-spot")
+    slow_counting.set()
+    assert (await socket.json())["result"] == {"subscriptionId": 0}
+    await gate.publish(EVENT, stream="binance-spot")
+    assert (await socket.json())["event"] == EVENT
+
+
+async def test_a_socket_that_goes_while_it_subscribes_leaves_nothing(gate, slow_counting):
+    """Its subscription would be sent events for ever."""
+    signer = await by_secret(gate)
+    socket = await gate.dial(SPOT)
+    request = {"id": 1, "method": "userDataStream.subscribe.signature", "params": signer.params()}
+    await socket.socket.send(json.dumps(request))
+    await asyncio.sleep(0.1)
+    await socket.socket.close()
+    await asyncio.sleep(0.1)
+    slow_counting.set()
+    await asyncio.sleep(0.1)
+    assert not gate.gateway.streams._by_api_key
+    assert not gate.gateway.streams._live

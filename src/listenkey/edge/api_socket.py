@@ -95,6 +95,9 @@ class ApiSocket(WebSocket):
                     self.close("too_many_requests")
         finally:
             self._answering = None
+            if self._closing:  # what was subscribed to while the socket went has nobody to be sent to
+                for subscription in tuple(self.subscriptions):
+                    self._shared.cancel(subscription)
         self._rest()
 
     def pong_received(self, payload: bytes, now: Micros) -> None:

@@ -91,14 +91,14 @@ class ApiConnection:
         known = api_key if isinstance(api_key, ApiKey) else None
         verdict = self._admit(method.name, method.weight, known, now)
         used = self._used(request, verdict)
+        # Before anything is done: the first event of a subscription must not overtake the answer.
+        await settle(verdict.durable)
         if verdict.fault is not None:
-            await settle(verdict.durable)
             return self._count(request, self._failed(request.id, verdict.fault, now, used), verdict.fault)
         if self._methods.lost_logon():
             # The key behind the log-on is gone: the venue says so once, to nobody's request.
             return self._failed(b"null", Fault("api_key_unknown"), now, None)
         done = api_key if isinstance(api_key, Fault) else await self._methods.perform(request, known, now)
-        await settle(verdict.durable)
         if isinstance(done, Fault | ApiFault):
             return self._count(request, self._failed(request.id, done, now, used), done)
         values = values_in_micros(done.values) if self._micros else done.values
