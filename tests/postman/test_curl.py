@@ -56,6 +56,33 @@ def test_the_method_is_the_one_that_is_sent(text, method):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        f"KEY=$(curl -s -X POST {URL} | jq -r .listenKey)",
+        f'KEY="$(curl -s -X POST {URL})"',
+        f"export KEY=`curl -s -X POST {URL}`",
+        f"echo $(echo $(curl -X POST {URL}))",
+    ],
+)
+def test_a_command_whose_answer_is_kept_is_read(text):
+    """Scripts keep the key in a variable; that line is the request that people ask about."""
+    request = one(text)
+    assert (request.method, request.path) == ("POST", "/api/v3/userDataStream")
+
+
+def test_a_command_in_another_ones_place_comes_first():
+    """Both are sent, in this order, and both are told."""
+    inner, outer = read_line(f"curl -X PUT {URL}?listenKey=$(curl -X POST {URL})")
+    assert (inner.method, outer.method) == ("POST", "PUT")
+
+
+def test_what_cannot_be_read_in_a_place_is_left():
+    """A part that is not understood does not hide the request around it, however deep it goes."""
+    assert one(f"curl -X PUT {URL}?listenKey=$(echo it's)").method == "PUT"
+    assert one(f"curl -X PUT {URL}?listenKey={'$(' * 9000}{')' * 9000}").method == "PUT"
+
+
+@pytest.mark.parametrize(
     ("text", "query", "body"),
     [
         (f"curl '{URL}?a=1&b=%20x+y'", pairs("a=1", "b= x y"), ()),

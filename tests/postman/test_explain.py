@@ -78,6 +78,13 @@ def test_what_replaces_it_and_that_a_gateway_goes_on():
     )
 
 
+@pytest.mark.parametrize("host", ["api1.binance.com", "api-gcp.binance.com", "demo-api.binance.com"])
+def test_a_sister_of_a_venues_host_is_the_same_venues(host):
+    """Binance's further hosts have no calls of Binance.US, which has the same paths and kept them."""
+    explained = line(f"curl -X POST {MBX} https://{host}/api/v3/userDataStream")
+    assert [each.dialect for each in explained.matches] == ["binance-spot"]
+
+
 def test_a_wrong_method_does_not_hide_that_the_calls_are_gone():
     """Who forgot the method learns of the removal all the same."""
     explained = line(f"curl {MBX} {SPOT}")
@@ -127,6 +134,7 @@ WRONG = [
     (f"curl -X POST {TOKEN}", ["api_key_missing"]),
     # method, host, transport, body
     (f"curl {MBX} {USDM}", ["method_wrong"]),
+    (f"curl -X post {MBX} {USDM}", ["method_wrong"]),
     (f"curl -X POST {MBX} https://api.binance.com/fapi/v1/listenKey", ["host_wrong"]),
     (f"curl -X POST {MBX} http://fapi.binance.com/fapi/v1/listenKey", ["unencrypted"]),
     (f"curl -X PUT {MBX} -F listenKey={KEY} {SPOT}", ["body_not_read"]),
@@ -184,6 +192,8 @@ GOOD = [
     ("wss://stream.binance.com:9443/ws/btcusdt@trade", ["listen_key_missing"]),
     (f"wss://open-api-ws.bingx.com/market?listenKey={KEY}", ["subscription_needed"]),
     (f"curl -X POST {MBX} -d @file {USDM}", ["remark"]),
+    (f"curl -X POST -H @headers.txt {USDM}", ["api_key_missing", "remark"]),
+    (f"curl -X POST -K curlrc {USDM}", ["api_key_missing", "remark"]),
     (f"wscat -H 'X-MBX-APIKEY: abc' -c wss://fstream.binance.com/private/ws/{KEY}", ["api_key_misplaced"]),
     (f"wscat -n -c wss://fstream.binance.com/private/ws/{KEY}", ["unverified"]),
     ("wss://fstream.binance.com/market/ws/btcusdt@trade", ["subscription_needed"]),

@@ -71,8 +71,9 @@ def check_api_key(request: Foreign, auth: Auth) -> Iterator[Finding]:
     elif not key:
         kind: FindingKind = "api_key_missing" if key is None else "api_key_empty"
         what = f"The header `{auth.header}` is {'not sent' if key is None else 'empty'}"
-        if request.scripted:
-            yield note(kind, f"{what}; a script, which was not run, may set it.", send)
+        if request.scripted or request.headers_in_file:
+            where = "script, which was not run" if request.scripted else "file, which was not opened"
+            yield note(kind, f"{what}; a {where}, may set it.", send)
         else:
             yield error(kind, f"{what}.", send)
     elif not places(key):

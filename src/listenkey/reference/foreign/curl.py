@@ -60,7 +60,9 @@ class _Line(msgspec.Struct):
 
     addresses: list[str] = []
     method: str = ""
+    small: bool = False
     headers: list[Pair] = []
+    headers_in_file: bool = False
     data: list[str] = []
     query: list[str] = []
     get: bool = False
@@ -196,6 +198,7 @@ def _flag(line: _Line, name: str) -> None:
 def _say(line: _Line, name: str, value: str) -> None:
     if name == "request":
         line.method = value.upper()
+        line.small = line.method in _METHODS and value != line.method
     elif name == "url":
         line.addresses.append(value)
     elif name == "header":
@@ -209,11 +212,13 @@ def _say(line: _Line, name: str, value: str) -> None:
         line.headers.append(Pair("Authorization", f"Basic {value}"))
     elif name in {"upload-file", "config"}:
         line.upload = line.upload or name == "upload-file"
+        line.headers_in_file = line.headers_in_file or name == "config"
         line.remarks.append(_OPENED)
 
 
 def _header(line: _Line, text: str) -> None:
     if text.startswith("@"):
+        line.headers_in_file = True
         line.remarks.append(_OPENED)
         return
     name, colon, value = text.partition(":")
@@ -293,6 +298,8 @@ def _request(line: _Line, address: str, *, command: bool = False) -> Foreign:
         credentials_in_address=target.credentials,
         socket=target.scheme in {"ws", "wss"},
         unverified=line.insecure,
+        small_letters=line.small,
+        headers_in_file=line.headers_in_file,
         shell_fills=command,
         remarks=tuple(dict.fromkeys(line.remarks)),
     )

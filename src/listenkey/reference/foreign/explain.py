@@ -185,6 +185,9 @@ def _findings(request: Foreign, found: Found, place: Place) -> Iterator[Finding]
         yield from check_token(request, place.dialect, place.thing)
     elif isinstance(place.thing, SocketPath):
         yield from check_socket(request, place.dialect, place.thing, place.names)
+    if request.small_letters and not found.methods:
+        what = "The method is written in small letters and sent like that, which no server knows."
+        yield error("method_wrong", what, f"Write `-X {shown_method(request.method)}`.")
     if found.untidy:
         what = "The path has slashes too many, and venues do not pass over them."
         yield error("path_unnormal", what, f"It is `{place.thing.path.replace('{names}', 'KEY')}`.")

@@ -149,15 +149,22 @@ def _reachable(host: str, dialect: Dialect, socket: SocketPath, mounted: str) ->
 
 
 def _by_host(host: str, places: tuple[Place, ...]) -> tuple[Place, ...]:
-    """Those that answer at the host, or all where none does; first who answers without a host of its own."""
-    here = tuple(each for each in places if _answers(host, each)) or places
-    return tuple(sorted(here, key=lambda each: not each.dialect.root))
+    """Those that answer at the host, else those with hosts of its domain (venues have more than are named:
+    `api1.binance.com`), or all where there are none; first who answers without a host of its own."""
+    here = tuple(each for each in places if _name(host) in _hosts(each))
+    domain = _domain(_name(host))
+    near = () if here else tuple(each for each in places if domain in map(_domain, _hosts(each)))
+    return tuple(sorted(here or near or places, key=lambda each: not each.dialect.root))
 
 
-def _answers(host: str, place: Place) -> bool:
+def _hosts(place: Place) -> set[str]:
     stream = place.thing.stream if isinstance(place.thing, SocketPath) else ""
     rows = [row for row in place.dialect.hosts if not stream or row.stream in {stream, ""}]
-    return any(_name(host) in _names(row) for row in rows)
+    return {name for row in rows for name in _names(row)}
+
+
+def _domain(name: str) -> str:
+    return ".".join(name.rsplit(".", 2)[-2:])
 
 
 def _at_host(host: str, dialect: Dialect) -> bool:

@@ -48,6 +48,10 @@ class Foreign(msgspec.Struct, frozen=True, kw_only=True):
     """A name and a password stand before the host."""
     socket: bool = False
     """It was written for a WebSocket client."""
+    small_letters: bool = False
+    """The method was written in small letters, and goes out like that."""
+    headers_in_file: bool = False
+    """Further headers are in a file, which is not opened here."""
     scripted: bool = False
     """A script, which is not run here, may still change it."""
     unverified: bool = False

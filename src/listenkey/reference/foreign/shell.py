@@ -5,6 +5,7 @@ lines that go on (with a backslash, a caret or a backtick at their end), and whe
 """
 
 import re
+from contextlib import suppress
 from typing import Final
 
 from listenkey.base.errors import Refused
@@ -22,6 +23,7 @@ _ADDRESS_BELOW: Final = re.compile(
 )
 _ANSI: Final = re.compile(r"\\(?:x([0-9A-Fa-f]{1,2})|u([0-9A-Fa-f]{4})|([0-7]{1,3})|(.))", re.DOTALL)
 _LETTERS: Final = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "f": "\f", "v": "\v"}
+_DEEPEST: Final = 4
 _REMEDY: Final = "close it, or paste the whole line between quotes of the other kind"
 
 Command = list[str]
@@ -53,8 +55,8 @@ def _joined(text: str) -> str:
 class _Reader:
     """Character by character; each method leaves `_at` behind what it read."""
 
-    def __init__(self, text: str) -> None:
-        self._text, self._at = text, 0
+    def __init__(self, text: str, depth: int = 0) -> None:
+        self._text, self._at, self._depth = text, 0, depth
         self._words: Command = []
         self._word: list[str] | None = None
         self._done: list[Command] = []
@@ -124,7 +126,7 @@ class _Reader:
         """What a shell would put something in the place of."""
         start = self._at
         if self._text[start] == "`":
-            self._until("`", "`")
+            self._inside(self._until("`", "`"))
             return f"{OPEN}(…){CLOSE}"
         after = self._text[start + 1 : start + 2]
         if after == "'" and not quoted:
@@ -152,8 +154,15 @@ class _Reader:
             at += 1
             if not depth:
                 self._at = at
+                self._inside(self._text[start + 2 : at - 1])
                 return
         raise self._open("$(", start)
+
+    def _inside(self, text: str) -> None:
+        """The commands whose output is put in a place: they run first. What is odd in them is passed over."""
+        if self._depth < _DEEPEST:
+            with suppress(Refused):
+                self._done += _Reader(text, self._depth + 1).read()[0]
 
     def _cuts_a_word(self) -> bool:
         """`a&b` cuts, `a && b` and a `&` at the end do not."""
