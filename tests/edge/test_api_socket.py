@@ -357,3 +357,14 @@ async def test_a_socket_that_goes_while_it_subscribes_leaves_nothing(gate, slow_
     await asyncio.sleep(0.1)
     assert not gate.gateway.streams._by_api_key
     assert not gate.gateway.streams._live
+
+
+async def test_a_key_made_while_its_account_was_being_removed_is_ended_too(gate, monkeypatch):
+    """Nobody lists it any more, and its socket would stay."""
+    signer = await by_secret(gate)
+    socket = await gate.dial(SPOT)
+    await ask(socket, "userDataStream.subscribe.signature", **signer.params())
+    monkeypatch.setattr(gate.gateway.store, "read_api_keys", lambda *_: [])
+    await gate.call("DELETE", "/v1/accounts/alice")
+    assert (await socket.json())["event"]["e"] == "eventStreamTerminated"
+    assert not gate.gateway.streams._by_api_key

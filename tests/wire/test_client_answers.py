@@ -41,6 +41,20 @@ def test_a_frame_that_cannot_be_unpacked_is_not_passed_over(frame):
     assert reader.read(frame).kind == "rubbish"
 
 
+@pytest.mark.parametrize(
+    ("frame", "kind"),
+    [
+        ('{"code":100416,"id":"1","msg":"your topic num over max 200","timestamp":1}', "not_subscribed"),
+        ('{"code":0,"id":"1","msg":"SUCCESS","timestamp":1}', "other"),
+    ],
+)
+def test_a_topic_that_is_refused_is_noticed(frame, kind):
+    """A socket without its topics stays open and silent."""
+    bingx = load_dialects()["bingx"]
+    reader = FrameReader(bingx, "bingx-spot", socket_path(bingx, "bingx-spot"))
+    assert reader.read(frame).kind == kind
+
+
 def test_no_ping_ends_a_reader():
     """Nesting beyond measure, and bytes that are no text."""
     bingx = load_dialects()["bingx"]

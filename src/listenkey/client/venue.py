@@ -203,7 +203,7 @@ class VenueReader:
             return
         if kind == "create":
             actions = self._keeper.created(result.listen_key, now_micros())
-            if not actions:  # the same key, which had been alive all along
+            if self._keeper.is_open:  # with the same key, which had been alive all along
                 self._whole_until = None
         else:
             actions = self._keeper.extended(now_micros())
@@ -316,6 +316,8 @@ class VenueReader:
             self._key_lived_ms = now_ms
             if not self._repeats.is_repeat(incoming.type, incoming.event):
                 self._buffer.put(Event(incoming.type, incoming.event))
+        elif incoming.kind == "not_subscribed":  # on this socket nothing would ever come
+            await socket.close()
         elif incoming.kind == "heartbeat":
             await socket.send(incoming.answer)
         elif incoming.kind == "key_ended":

@@ -246,6 +246,11 @@ class Keeper:
         """Whether there is a key that is not known to be over."""
         return bool(self._key)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether events come in, as far as is known."""
+        return self._is_open()
+
     def going_down(self, number: int, now: Micros) -> list[Action]:
         """A socket was told that the server will end it soon."""
         socket = self._sockets.get(number)

@@ -92,6 +92,7 @@ class Accounts:
         self._credentials.forget()
         if account is not None:
             self._streams.api_keys_revoked([api_key.id for api_key in api_keys], account.id)
+            self._streams.account_removed(account.id)
 
     def page(self, after: str, limit: int) -> list[Account]:
         """Accounts in the order of their names."""

@@ -401,6 +401,13 @@ class Streams:
                 if not any_allows(self._store.read_key_users(key.id), subscription.outlet.address):
                     self._end(subscription, "revoked")
 
+    def account_removed(self, account_id: int) -> None:
+        """End what is left of an account: an API key may have been made while it was being removed."""
+        for subscriptions in tuple(self._by_api_key.values()):
+            for subscription in tuple(subscriptions):
+                if subscription.stream.account_id == account_id:
+                    self._end(subscription, "revoked")
+
     def _end(self, subscription: Subscription, reason: EndReason) -> None:
         self.cancel(subscription)
         try:

@@ -201,8 +201,8 @@ def subscriptions(dialect: Dialect, stream: str, path: SocketPath) -> tuple[str,
 class Incoming(msgspec.Struct, frozen=True):
     """What a frame is. `event` is an event's own bytes, out of every wrapping."""
 
-    kind: Literal["event", "key_ended", "going_down", "heartbeat", "other", "rubbish"]
-    """`rubbish` could not be read, and may have been an event."""
+    kind: Literal["event", "key_ended", "going_down", "heartbeat", "other", "rubbish", "not_subscribed"]
+    """`rubbish` could not be read, and may have been an event; `not_subscribed`: events will not come."""
     event: bytes = b""
     type: str = ""
     answer: str = ""
@@ -218,6 +218,7 @@ class _Wrapped(msgspec.Struct):
 _read_wrapped = msgspec.json.Decoder(_Wrapped).decode
 _OTHER: Final = Incoming("other")
 _RUBBISH: Final = Incoming("rubbish")
+_NOT_SUBSCRIBED: Final = Incoming("not_subscribed")
 _GOING_DOWN: Final = "serverShutdown"
 _TERMINATED: Final = "eventStreamTerminated"
 _LARGEST: Final = 16 << 20
@@ -234,6 +235,7 @@ class FrameReader:
             for row in dialect.notices
             if base in row.streams
         }
+        self._subscribes = path.control == "topics"
         self._gzip = dialect.frames.codec == "gzip_binary"
 
     def read(self, frame: str | bytes) -> Incoming:
@@ -243,12 +245,12 @@ class FrameReader:
             return _RUBBISH
         if (answer := self._answer(payload)) is not None:
             return Incoming("heartbeat", answer=answer)
-        name = event_type(payload)
+        name, unwrapped = event_type(payload), payload
         if not name:
             payload = _inside(payload)
             name = event_type(payload) if payload else ""
         if not name or payload is None:
-            return _OTHER
+            return _NOT_SUBSCRIBED if self._subscribes and _refuses(unwrapped) else _OTHER
         if name in self._notices or name == _TERMINATED:
             return Incoming("key_ended", payload, name)
         return Incoming("going_down" if name == _GOING_DOWN else "event", payload, name)
@@ -276,6 +278,12 @@ class FrameReader:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         return '{"pong":' + ping + "}" if ping else None
+
+
+def _refuses(payload: bytes) -> bool:
+    """Whether an answer to what was sent on a socket names an error."""
+    read = _read(payload)
+    return read is not None and read.code not in {None, 0, "0"}
 
 
 def _inside(payload: bytes) -> bytes | None:
