@@ -1,5 +1,7 @@
 """`listenkey docs build`: what it writes, over what, and what it says where it cannot."""
 
+import re
+
 from listenkey.cli.docs import site
 from listenkey.cli.main import main
 from tests.dialect.test_add_a_venue import PAGE, PIECE
@@ -35,6 +37,23 @@ def test_a_configuration_that_is_wrong_is_refused_before_anything_is_written(tmp
     assert main(arguments) == 1
     assert "none.toml" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_an_empty_name_is_no_folder(tmp_path, monkeypatch, capsys):
+    """A variable that a script forgot to set does not fill the folder that it runs in with pages."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["docs", "build", ""]) == 1
+    assert capsys.readouterr().err == "listenkey: DIR is empty; name a folder, . for this one\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_place_in_a_body_is_explained_where_it_is_met():
+    """`$now_ms` beside a call reads like a fault to who does not know what it stands for."""
+    made = site(())
+    for path in made.paths:
+        page = (made.read(path) or b"").decode() if path.endswith(".html") and "chilkat" not in path else ""
+        if re.search(r'class="wrap">[^<]*\$[a-z]', page):
+            assert re.search(r"<code>\$name</code> (in a (body|message, here and below,) )?stand", page), path
 
 
 class Small:

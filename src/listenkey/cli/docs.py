@@ -28,17 +28,20 @@ command.add_command(explain)
 
 
 @command.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("where", metavar="DIR")
 @click.option(
     "--config", "file", metavar="FILE", envvar="LISTENKEY_CONFIG", type=click.Path(path_type=Path),
     help="Configuration file that names dialect files of your own.",
 )  # fmt: skip
-def build(folder: Path, file: Path | None) -> None:
+def build(where: str, file: Path | None) -> None:
     """Write the reference as a static site.
 
     DIR is made where it is missing; files of an earlier build are replaced. Open its index.html, or let any
     web server hand it out.
     """
+    if not where:  # as a path it would be the folder that this runs in
+        raise Refused("DIR is empty", "name a folder, . for this one", code="bad_file")
+    folder = Path(where)
     require_modules("docs build", _MODULES)
     from listenkey.config import load
 
