@@ -1,12 +1,15 @@
 """Questions for receipts, byte by byte: when they go out, and that answers are taken however they arrive."""
 
+import gzip
+import json
+
 import pytest
 
 from listenkey.edge.venue_socket import VenueSocket
-from tests.edge.gate import SPOT, frame
+from tests.edge.gate import BINGX, SPOT, frame
 
 EVENT = {"e": "ORDER_TRADE_UPDATE"}
-TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
+TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
 
 async def opened(gate):
@@ -178,3 +181,56 @@ async def opened_spot(gate):
     raw = await gate.raw_socket(f"/ws/{await gate.listen_key(await gate.api_key(), SPOT)}")
     (socket,) = gate.gateway.connections._open.values()
     return raw, socket
+
+
+async def unzipped(raw):
+    """The next message of a socket that answers no Ping."""
+    while (got := await raw.frame())[0] == PING:
+        assert got[1] == b"", "a payload breaks its clients"
+    assert got[0] == BINARY
+    return json.loads(gzip.decompress(got[1]))
+
+
+@pytest.fixture
+async def topic(gate):
+    """A bare socket on BingX spot that was sent an event, and that leaves Pings unanswered."""
+    raw = await gate.raw_socket(f"/market?listenKey={await gate.listen_key(await gate.api_key(), BINGX)}")
+    await raw.send(frame(TEXT, b'{"id":"1","reqType":"sub","dataType":"ACCOUNT_UPDATE"}'))
+    assert (await unzipped(raw))["id"] == "1"
+    await gate.publish({"e": "ACCOUNT_UPDATE"}, stream="bingx-spot")
+    assert await unzipped(raw) == {"e": "ACCOUNT_UPDATE"}
+    return raw
+
+
+class TestHeartbeats:
+    @pytest.mark.parametrize("answer", ["Pong", '{"pong":"0"}', '{"pong":"%s","time":"now"}'])
+    async def test_only_the_id_of_the_last_one_confirms(self, gate, topic, answer):
+        """A word, another id, or that of an earlier heartbeat keeps the socket alive and proves nothing."""
+        ids = []
+        for _ in range(2):
+            gate.advance(5)
+            ids.append((await unzipped(topic))["ping"])
+        await topic.send(frame(TEXT, (answer.replace("%s", ids[0])).encode()))
+        await settled_past_pings(topic)
+        assert await confirmed(gate) == 0
+        await topic.send(frame(TEXT, json.dumps({"pong": ids[1], "time": "now"}).encode()))
+        await settled_past_pings(topic)
+        assert await confirmed(gate) == 1
+
+    async def test_what_came_after_a_heartbeat_is_not_confirmed_by_it(self, gate, topic):
+        """The client may have answered before it took the event."""
+        gate.advance(5)
+        beat = await unzipped(topic)
+        await gate.publish({"e": "ACCOUNT_UPDATE", "E": 2}, stream="bingx-spot")
+        assert (await unzipped(topic))["E"] == 2
+        await topic.send(frame(TEXT, json.dumps({"pong": beat["ping"], "time": "now"}).encode()))
+        await settled_past_pings(topic)
+        assert await confirmed(gate) == 1
+
+
+async def settled_past_pings(raw):
+    """Everything that was sent up to here has been taken, whatever the gateway asked meanwhile."""
+    await raw.send(frame(PING, b"done?"))
+    while (got := await raw.frame())[0] == PING:
+        pass
+    assert got == (PONG, b"done?")
