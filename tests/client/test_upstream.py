@@ -26,19 +26,23 @@ class Replayed:
     async def __aexit__(self, *_):
         pass
 
-    async def __aiter__(self):
-        for item in self._items:
-            yield item
-        await asyncio.Event().wait()
+    async def next_item(self):
+        if not self._items:
+            await asyncio.Event().wait()
+        return self._items.pop(0)
+
+    def waiting_item(self):
+        return self._items.pop(0) if self._items else None
 
 
-async def counts_after(items, publish):
+async def counts_after(items, publish, seconds=0.0):
     """What was counted, of a source that was given a moment."""
     counts = SimpleNamespace(upstream_events=0, upstream_gaps=0)
-    upstream = Upstream("1", "desk", "binance-spot", lambda: Replayed(items), NaturalIds(()))
+    upstream = Upstream("1", "desk", "binance-spot", lambda: Replayed([*items]), NaturalIds(()))
     task = asyncio.create_task(UpstreamReader(upstream, publish, counts).run())
     for _ in range(20):
         await asyncio.sleep(0)
+    await asyncio.sleep(seconds)
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
@@ -51,10 +55,40 @@ async def counts_after(items, publish):
 async def test_an_event_that_is_refused_is_a_gap(code, gaps):
     """One that is in the journal already is none."""
 
-    async def publish(*_):
-        return Problem(code, "")
+    async def publish(account, stream, rows):
+        return [Problem(code, "") for _ in rows]
 
     assert (await counts_after([State("open"), EVENT], publish)).upstream_gaps == gaps
+
+
+async def test_what_is_waiting_is_journaled_in_one_commit_and_in_order():
+    """A burst at the venue must not wait for the disk once for each fill."""
+    commits = []
+
+    async def publish(account, stream, rows):
+        commits.append([payload for payload, _ in rows])
+        return [None for _ in rows]
+
+    events = [Event("x", b'{"e":"x","n":%d}' % number) for number in range(1000)]
+    counts = await counts_after([State("open"), *events], publish)
+    assert counts.upstream_events == 1000
+    assert [payload for commit in commits for payload in commit] == [event.raw for event in events]
+    assert len(commits) == 2
+
+
+async def test_what_finds_no_room_is_tried_again_in_its_order():
+    """A full disk holds a relay up, and loses nothing."""
+    journaled, full = [], [True]
+
+    async def publish(account, stream, rows):
+        if full.pop() if full else False:
+            return [Problem("store_full", "") for _ in rows]
+        journaled.extend(payload for payload, _ in rows)
+        return [None for _ in rows]
+
+    events = [Event("x", b'{"e":"x","n":%d}' % number) for number in range(3)]
+    await counts_after([State("open"), *events], publish, seconds=1.5)
+    assert journaled == [event.raw for event in events]
 
 
 async def test_a_stream_that_is_opened_anew_leaves_a_gap():

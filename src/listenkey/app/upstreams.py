@@ -71,7 +71,9 @@ class Upstreams:
         for account in sorted({each.account for each in self._wanted}):
             if gateway.store.find_account(account) is None:
                 await gateway.accounts.add(account)
-        readers = [UpstreamReader(each, gateway.publisher.publish, gateway.metrics) for each in self._wanted]
+        readers = [
+            UpstreamReader(each, gateway.publisher.publish_all, gateway.metrics) for each in self._wanted
+        ]
         gateway.upstreams_open = lambda: sum(reader.state == "open" for reader in readers)
         self._tasks = [asyncio.create_task(reader.run()) for reader in readers]
 

@@ -2,7 +2,7 @@
 
 import json
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -76,8 +76,15 @@ class Publisher:
     ) -> Appended | Problem:
         """Journal one event of a source inside the process. What happened at a venue is journaled even where
         the catalogue knows less of it than the venue."""
-        checked = self._check(account, stream, payload, event_id, refuses=False)
-        return (await self._append([checked]))[0]
+        return (await self.publish_all(account, stream, [(payload, event_id)]))[0]
+
+    async def publish_all(
+        self, account: str, stream: str, events: Sequence[tuple[bytes, str | None]]
+    ) -> list[Appended | Problem]:
+        """The same for several events and their ids, in their order and in one commit."""
+        return await self._append(
+            [self._check(account, stream, payload, event_id, refuses=False) for payload, event_id in events]
+        )
 
     async def _append(self, parsed: list[Submission | Problem]) -> list[Appended | Problem]:
         submissions = [item for item in parsed if isinstance(item, Submission)]
