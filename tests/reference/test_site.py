@@ -168,8 +168,14 @@ def test_everything_searched_for_is_on_its_page(read):
         "-1125 listen key unknown",
         "data",
         "GET /metrics",
+        "PUT /fapi/v1/listenKey",
+        "WS /ws-api/v3",
+        "listenKeyExpired",
+        "410 At Binance since 2026-02-20",
     } <= titles
     assert any(title.startswith("unknown_account, ") for title in titles)
+    extend = next(entry for entry in index if entry[0] == "PUT /fapi/v1/listenKey")
+    assert {"keepalive", "renew"} <= {*extend[3].split()}  # what venues and clients call it
 
 
 def test_all_that_a_product_says_is_on_its_pages():

@@ -113,6 +113,14 @@ NOTICES: Final = {
     "revoked": "its API key is taken away",
 }
 
+ALSO_CALLED: Final = {
+    "create": "start generate",
+    "extend": "keepalive keep alive renew prolong",
+    "close": "delete stop",
+    "token": "start generate",
+}
+"""What else people look a call up as."""
+
 ISSUES: Final = {
     "same_extended": "A create while a key lives gives the same key and extends it.",
     "new_coexists": "Each create gives a key of its own; those before it live on.",

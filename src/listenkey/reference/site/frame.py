@@ -19,6 +19,7 @@ from listenkey.reference.site.text import (
     GATEWAY,
     api_bases,
     duration,
+    event_name,
     gateway_urls,
     sample,
     socket_bases,
@@ -56,7 +57,8 @@ class Frame:
             plain_title=plain_title,
         )
         self._templates.filters.update(
-            colour=colour, pretty=pretty, prose=prose, duration=duration, sample=sample, spoken=spoken
+            colour=colour, pretty=pretty, prose=prose, duration=duration, sample=sample, spoken=spoken,
+            event_name=event_name,
         )
 
         self._programs = programs

@@ -1,11 +1,13 @@
 """Small things as people write them: times, addresses, samples."""
 
+import re
 from typing import Final
 
 from listenkey.dialect.template import fill_text
 from listenkey.reference.describe import Call, Product, StreamPage
 
 GATEWAY: Final = "http://127.0.0.1:8080"
+_EVENT: Final = re.compile(r'"e"\s*:\s*"([^"$]+)"')
 _UNITS: Final = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1000, "second"))
 
 
@@ -16,6 +18,12 @@ def duration(millis: int) -> str:
             count = millis // size
             return f"{count} {name}" if count == 1 else f"{count} {name}s"
     return f"{millis / 1000:g} seconds" if millis >= 1000 else f"{millis} ms"
+
+
+def event_name(body: str) -> str:
+    """The type that a message tells of itself in `e`; empty where it tells none."""
+    found = _EVENT.search(body)
+    return found[1] if found else ""
 
 
 def spoken(name: str) -> str:
