@@ -57,7 +57,12 @@ class Frame:
             plain_title=plain_title,
         )
         self._templates.filters.update(
-            colour=colour, pretty=pretty, prose=prose, duration=duration, sample=sample, spoken=spoken,
+            colour=colour,
+            pretty=pretty,
+            prose=prose,
+            duration=duration,
+            sample=sample,
+            spoken=spoken,
             event_name=event_name,
         )
 
