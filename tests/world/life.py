@@ -301,6 +301,8 @@ class Life(Inspector):
     async def restart(self) -> None:
         """A clean end and a new start, some time later."""
         self.latest = self.house.store.read_latest_time()
+        # Whoever is stopped in good order ends the keys whose time is over by then.
+        self.model.expire_due(self.now)
         await self.house.restart(self.random.choice([0, SECOND, LIFETIME - 1, LIFETIME, -DAY]))
         self.everybody_lost_their_socket()
         self.model.last_id = self.house.store.read_last_key_id()
