@@ -1,8 +1,21 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from tests.edge.gate import Gate
+
+
+@pytest.fixture(autouse=True)
+def quiet_log() -> Iterator[None]:
+    """Whatever an earlier test made of the log, here it goes nowhere."""
+    before = structlog.get_config()
+    structlog.configure(
+        processors=[structlog.processors.JSONRenderer()], logger_factory=structlog.ReturnLoggerFactory()
+    )
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture
