@@ -12,7 +12,8 @@ from listenkey.client.subscription import SubscriptionReader
 from listenkey.client.venue import Venue, VenueReader
 from listenkey.core.position import Position, parse_position
 from listenkey.dialect.api import TokenCall, WebSocketApi
-from listenkey.dialect.model import Dialect, Host
+from listenkey.dialect.era import call_removed_by
+from listenkey.dialect.model import Dialect
 from listenkey.dialect.registry import load_dialects
 from listenkey.wire.client import operation_of
 from listenkey.wire.client_api import method_name
@@ -160,8 +161,7 @@ def _dialect_of(stream: str) -> Dialect:
 
 def _lives(dialect: Dialect) -> bool:
     """Whether the venue still makes listen keys."""
-    create = operation_of(dialect, "create")
-    return not any(f"{create.method} {create.path}" in era.removes for era in dialect.eras)
+    return call_removed_by(dialect, operation_of(dialect, "create")) is None
 
 
 def _subscribed_to(dialect: Dialect, stream: str) -> tuple[Dialect, WebSocketApi, TokenCall | None]:
@@ -183,15 +183,10 @@ def _subscribed_to(dialect: Dialect, stream: str) -> tuple[Dialect, WebSocketApi
 def _addresses(dialect: Dialect, stream: str, rest: str, sockets: str, by: Means) -> tuple[str, str]:
     if rest:
         return rest, sockets or "ws" + rest.removeprefix("http")
-    host = _host(dialect, stream)
+    host = dialect.host(stream)
     if host is None:
         raise Refused(f"the address of {dialect.venue} is not known", "give base_url")
     return host.rest, sockets or (host.api if by == "subscription" else host.sockets)
-
-
-def _host(dialect: Dialect, stream: str) -> Host | None:
-    named = next((each for each in dialect.hosts if each.stream == stream), None)
-    return named or next((each for each in dialect.hosts if not each.stream), None)
 
 
 def _caller(credential: Credential) -> Callable[[], str]:

@@ -11,7 +11,7 @@ from websockets.asyncio.client import ClientConnection
 
 from listenkey.base.clock import DAY, SECOND, Micros
 from listenkey.client.buffer import Buffer
-from listenkey.client.venue import Venue, VenueReader, now_micros, wall_micros
+from listenkey.client.venue import Venue, VenueReader, headers_of, now_micros, wall_micros
 from listenkey.core.keeper import Fault, Plan
 from listenkey.dialect.api import TokenCall, WebSocketApi
 from listenkey.dialect.model import Dialect, OperationKind
@@ -76,10 +76,8 @@ class SubscriptionReader(VenueReader):
                 self._token_made, self._key_lived_ms = now_micros(), asked_ms
                 self._do(self._keeper.created(token, self._token_made))
                 return
-            headers = {name.lower(): value for name, value in answer.headers.items()}
-            answer = read_result(
-                venue.dialect, "create", answer.status_code, headers, answer.content, wall_micros()
-            )
+            headers, wall = headers_of(answer), wall_micros()
+            answer = read_result(venue.dialect, "create", answer.status_code, headers, answer.content, wall)
         if answer.outcome == "done":
             answer = CallResult("transient", reason="an answer without a token")
         await self._failed("create", answer)

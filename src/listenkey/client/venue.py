@@ -237,7 +237,7 @@ class VenueReader:
         answer = await self._request(call)
         if isinstance(answer, CallResult):
             return answer
-        return read_result(venue.dialect, kind, answer.status_code, _headers(answer), answer.content, wall)
+        return read_result(venue.dialect, kind, answer.status_code, headers_of(answer), answer.content, wall)
 
     async def _request(self, call: Call) -> httpx.Response | CallResult:
         """The answer to a call, with its body; or why there is none."""
@@ -367,7 +367,8 @@ def _plain(response: httpx.Response) -> list[tuple[str, str]]:
     return [(name, value) for name, value in response.headers.multi_items() if name.lower() not in told]
 
 
-def _headers(response: httpx.Response) -> dict[str, str]:
+def headers_of(response: httpx.Response) -> dict[str, str]:
+    """The headers by lower-case name."""
     return {name.lower(): value for name, value in response.headers.items()}
 
 

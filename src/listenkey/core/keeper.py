@@ -220,7 +220,7 @@ class Keeper:
         if socket.leaves_at is not None:
             return []
         told: list[Action] = []
-        if not self._keep_predecessor() and socket.opened_at is not None and not self._is_open():
+        if not self._keep_predecessor() and socket.opened_at is not None and not self.is_open:
             told.append(Tell("reconnecting", "lost"))
         if self._has_current():
             if socket.why in {"age", "shutdown"} and not self._opening():
@@ -249,7 +249,7 @@ class Keeper:
     @property
     def is_open(self) -> bool:
         """Whether events come in, as far as is known."""
-        return self._is_open()
+        return any(each.opened_at is not None and self._is_current(each) for each in self._sockets.values())
 
     def going_down(self, number: int, now: Micros) -> list[Action]:
         """A socket was told that the server will end it soon."""
@@ -370,10 +370,6 @@ class Keeper:
 
     def _is_current(self, socket: _Socket) -> bool:
         return socket.key == self._key and not socket.over and socket.leaves_at is None
-
-    def _is_open(self) -> bool:
-        """Whether events come in, as far as is known."""
-        return any(each.opened_at is not None and self._is_current(each) for each in self._sockets.values())
 
     def _opening(self) -> bool:
         return any(each.opened_at is None for each in self._sockets.values())

@@ -440,6 +440,11 @@ class Dialect(_Model, frozen=True, kw_only=True):
         """The row for a failure; the loader has seen to it that there is one."""
         return next(row for row in self.failures if row.kind == kind)
 
+    def host(self, stream: str) -> Host | None:
+        """Where the venue answers for a stream: its own row, else the one for all; None where neither is."""
+        rows = {row.stream: row for row in self.hosts}
+        return rows.get(stream) or rows.get("")
+
     def close(self, kind: str) -> Close:
         """The close code for a reason; the loader has seen to it that there is one."""
         return next(row for row in self.closes if row.kind == kind)

@@ -30,6 +30,7 @@ from listenkey.dialect.model import (
     Topic,
 )
 from listenkey.reference.words import CLOSES, FAILURES
+from listenkey.wire.client import topic_requests
 
 SAMPLE_SYMBOL: Final = "BTCUSDT"
 _TITLES: Final[dict[OperationKind, str]] = {
@@ -312,15 +313,7 @@ def _stream(dialect: Dialect, stream: Stream) -> StreamPage:
     paths = [each for each in dialect.sockets if each.stream == stream.name]
     sockets = sorted((_socket(dialect, each) for each in paths), key=lambda each: (each.binds, each.combined))
     symbol = f":{SAMPLE_SYMBOL}" if dialect.key_space.scope == "symbol" else ""
-    subscriptions = (
-        tuple(
-            f'{{"id":"{number}","reqType":"sub","dataType":"{topic.name}"}}'
-            for number, topic in enumerate(stream.topics, 1)
-        )
-        if sockets[0].control == "topics"
-        else ()
-    )
-    named = next((each for each in dialect.hosts if each.stream == stream.name), None)
+    subscriptions = topic_requests(stream) if sockets[0].control == "topics" else ()
     return StreamPage(
         f"{stream.name}{symbol}",
         stream.title,
@@ -331,7 +324,7 @@ def _stream(dialect: Dialect, stream: Stream) -> StreamPage:
         tuple(each for each in dialect.events if stream.name in each.streams),
         stream.state_events,
         tuple(each for each in dialect.notices if stream.name in each.streams),
-        named or next((each for each in dialect.hosts if not each.stream), None),
+        dialect.host(stream.name),
         f"/{stream.name}",
         max(
             (row for row in dialect.controls if row.stream in {stream.name, ""}),

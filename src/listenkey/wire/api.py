@@ -1,7 +1,6 @@
 """WebSocket APIs by dialect: what a frame asks for, and the text of each answer and event."""
 
 from collections.abc import Hashable, Mapping
-from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -79,7 +78,8 @@ def parse_request(api: WebSocketApi, text: str) -> ApiRequest | ApiFault:
         name = _decode_text(frame.method)
     except msgspec.DecodeError:
         return ApiFault("method_missing", {"parameter": "method"}, request_id)
-    method = _methods(api).get(name)
+    plain = name.removeprefix(api.version_prefix)
+    method = next((each for each in api.methods if each.name == plain), None)
     if method is None:
         return ApiFault("method_unknown", {"method": name}, request_id)
     raw = bytes(frame.params)
@@ -95,12 +95,6 @@ def _read_id(raw: msgspec.Raw) -> bytes | None:
     except msgspec.DecodeError:
         return None
     return bytes(raw)
-
-
-@lru_cache(maxsize=64)
-def _methods(api: WebSocketApi) -> Mapping[str, ApiMethod]:
-    names = {method.name: method for method in api.methods}
-    return {**{f"{api.version_prefix}{name}": method for name, method in names.items()}, **names}
 
 
 # Answers --------------------------------------------------------------------------------------------

@@ -12,7 +12,15 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from listenkey.base.clock import MILLISECOND, SECOND, Micros, to_millis
-from listenkey.dialect.model import Dialect, FailureKind, Heartbeat, Operation, OperationKind, SocketPath
+from listenkey.dialect.model import (
+    Dialect,
+    FailureKind,
+    Heartbeat,
+    Operation,
+    OperationKind,
+    SocketPath,
+    Stream,
+)
 from listenkey.dialect.template import fill_json, places
 from listenkey.wire.frames import event_type
 
@@ -191,10 +199,14 @@ def subscriptions(dialect: Dialect, stream: str, path: SocketPath) -> tuple[str,
     """What has to be sent on an open socket before events come."""
     if path.control != "topics":
         return ()
-    topics = next(each.topics for each in dialect.streams if each.name == stream)
+    return topic_requests(next(each for each in dialect.streams if each.name == stream))
+
+
+def topic_requests(stream: Stream) -> tuple[str, ...]:
+    """The requests for all topics of a stream."""
     return tuple(
         msgspec.json.encode({"id": str(number), "reqType": "sub", "dataType": topic.name}).decode()
-        for number, topic in enumerate(topics, 1)
+        for number, topic in enumerate(stream.topics, 1)
     )
 
 
