@@ -13,18 +13,31 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from listenkey.client.buffer import BufferFull
     from listenkey.client.items import Event, Gap, State
     from listenkey.client.stream import Stream, open_stream
+    from listenkey.client.typed import UnfitEvent
 
-__all__ = ["Event", "Gap", "State", "Stream", "__version__", "open_stream"]
+__all__ = [
+    "BufferFull",
+    "Event",
+    "Gap",
+    "State",
+    "Stream",
+    "UnfitEvent",
+    "__version__",
+    "open_stream",
+]
 
 __version__: str
 
 _HOMES: Final = {
+    "BufferFull": "listenkey.client.buffer",
     "Event": "listenkey.client.items",
     "Gap": "listenkey.client.items",
     "State": "listenkey.client.items",
     "Stream": "listenkey.client.stream",
+    "UnfitEvent": "listenkey.client.typed",
     "open_stream": "listenkey.client.stream",
 }
 

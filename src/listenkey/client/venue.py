@@ -34,6 +34,7 @@ from listenkey.core.keeper import (
     Probe,
     Tell,
 )
+from listenkey.core.moment import Moment
 from listenkey.core.repeats import Repeats
 from listenkey.dialect.model import Dialect, OperationKind
 from listenkey.wire.client import (
@@ -69,6 +70,13 @@ class Venue(msgspec.Struct, frozen=True):
     api_secret: Callable[[], str]
     rotate: bool = True
     closes_key: bool = False
+    since: Moment | None = None
+    """Everything up to here was had before."""
+    known: tuple[tuple[str, bytes], ...] = ()
+    """Events that were had near that moment: their kinds and bytes."""
+    recover: bool = True
+    symbols: tuple[str, ...] = ()
+    """What the history is asked of besides what is seen."""
 
 
 class VenueReader:
@@ -81,6 +89,7 @@ class VenueReader:
         self._path = socket_path(dialect, venue.stream)
         self._frames = FrameReader(dialect, venue.stream, self._path)
         base = venue.stream.partition(":")[0]
+        self._name = f"{base}:{venue.symbol}" if venue.symbol else base
         self._repeats = Repeats(tuple(each for each in dialect.events if base in each.streams))
         self._keeper = Keeper(self._plan(), random.random)
         # Not a whole client: that one logs each address, and with it listen keys.
@@ -88,7 +97,9 @@ class VenueReader:
         self._sockets: dict[int, ClientConnection] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._whole_until: int | None = None
+        for kind, raw in venue.known:
+            self._repeats.is_repeat(kind, raw)
+        self._whole_until = None if venue.since is None else venue.since.at_ms
         """Wall-clock milliseconds up to which nothing is missing, while no socket is open."""
         self._heard_ms = _wall()
         """When a socket last gave a sign of life."""
@@ -315,7 +326,7 @@ class VenueReader:
         if incoming.kind == "event":
             self._key_lived_ms = now_ms
             if not self._repeats.is_repeat(incoming.type, incoming.event):
-                self._buffer.put(Event(incoming.type, incoming.event))
+                self._buffer.put(Event(incoming.type, incoming.event, stream=self._name))
         elif incoming.kind == "not_subscribed":  # on this socket nothing would ever come
             await socket.close()
         elif incoming.kind == "heartbeat":
