@@ -144,7 +144,7 @@ class NativeReader:
         if message.event and message.offset is not None:
             self.position = Position(message.epoch, message.offset)
             raw = bytes(message.event)
-            self._buffer.put(Event(event_type(raw), raw, self.position, self._stream), before)
+            self._buffer.put(Event(event_type(raw), raw, self.position, stream=self._stream), before)
         elif message.gap is not None:
             gap = message.gap
             last = None if gap.to is None else Position(gap.epoch, gap.to)

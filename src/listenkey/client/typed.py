@@ -1,6 +1,5 @@
 """Events as structures. What reads them is made once a process, when a kind is first asked for."""
 
-from collections.abc import Hashable
 from functools import cache
 from typing import Any, TypeVar
 
@@ -14,7 +13,7 @@ _T = TypeVar("_T")
 
 
 class UnfitEvent(ListenKeyError):
-    """An event is not as the catalogue, or the type that was asked for, says. Its bytes are what they were."""
+    """An event is not as the catalogue, or the type that was asked for, says. Its bytes are as they came."""
 
     code = "event_unfit"
 
@@ -33,9 +32,8 @@ def typed(stream: str, kind: str, raw: bytes) -> msgspec.Struct | None:
 
 def read_into(wanted: type[_T], kind: str, raw: bytes) -> _T:
     """An event as a type of the caller's. Errors: `UnfitEvent`."""
-    form: Hashable = wanted
     try:
-        result: _T = _reader_into(form).decode(raw)
+        result: _T = _reader_into(wanted).decode(raw)  # type: ignore[arg-type] # a type has a hash
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _unfit(kind, error) from error
     return result
