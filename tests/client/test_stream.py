@@ -238,7 +238,7 @@ async def test_a_hole_in_a_gateways_journal_is_named(gate):
         ("nowhere", {}, "choose of"),
         ("binance-margin-isolated", {}, "SYMBOL"),
         ("binance-spot:BTCUSDT", {}, "name it binance-spot"),
-        ("binance-spot", {"since": "e:1"}, "cannot be resumed"),
+        ("binance-spot", {"since": "e:1"}, "cannot be resumed from e:1"),
         ("binance-spot", {"gateway": "http://127.0.0.1:1", "since": "x"}, "EPOCH:OFFSET"),
     ],
 )

@@ -1,6 +1,6 @@
 """`open_stream`: a venue's private stream, or a gateway's, as an asynchronous iterator."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from types import TracebackType
 from typing import Literal, Self, TypeAlias
 
@@ -10,6 +10,7 @@ from listenkey.client.items import Event, Item
 from listenkey.client.native import NativeReader
 from listenkey.client.subscription import SubscriptionReader
 from listenkey.client.venue import Venue, VenueReader
+from listenkey.core.moment import Moment, parse_moment
 from listenkey.core.position import Position, parse_position
 from listenkey.dialect.api import TokenCall, WebSocketApi
 from listenkey.dialect.era import call_removed_by
@@ -100,7 +101,10 @@ def open_stream(
     base_url: str = "",
     ws_url: str = "",
     gateway: str = "",
-    since: str | Position | None = None,
+    since: str | int | Position | Moment | None = None,
+    known: Iterable[tuple[str, bytes]] = (),
+    recover: bool = True,
+    symbols: Iterable[str] = (),
     overflow: Overflow = "gap",
     buffer_bytes: int = BUFFER_BYTES,
     close_key: bool = False,
@@ -111,7 +115,10 @@ def open_stream(
     `stream`: its name, such as `binance-usdm`, `bingx-swap`, `binance-margin-isolated:BTCUSDT`.
     `gateway`: address of a gateway; its native stream is read, with positions, from `since` where given.
     Else the venue's own protocol is spoken, at the venue or at `base_url` (and `ws_url`, which follows from
-    it where it is left out). `close_key`: give the listen key back at the end; at a venue that silences every
+    it where it is left out). There `since` is a moment, in milliseconds since 1970: everything up to it was
+    had, and what came later is fetched; `known`: events, by type and bytes, that were had near it, and are
+    not given again. `recover`: fetch from the venue's history what a break made miss; `symbols`: of which it
+    is asked for besides those that are seen on the stream, in open orders and in positions. `close_key`: give the listen key back at the end; at a venue that silences every
     program that shares it. `overflow`: what happens when events come faster than they are taken.
     `by`: `listen_key`, or `subscription` over the venue's WebSocket API; left out, the venue is asked as it
     wants to be asked today, and an address of yours (`base_url`) by listen key. With `by="subscription"`
@@ -122,28 +129,50 @@ def open_stream(
     if gateway:
         key = api_key if isinstance(api_key, str) else api_key()
         return Stream(NativeReader(gateway, stream, key, _position(since), buffer), buffer)
-    if since is not None:
-        raise Refused("a venue's stream cannot be resumed", "leave `since` out, or read from a gateway")
+    resumed = _moment(since)
     dialect = _dialect_of(stream)
     base, _, symbol = stream.partition(":")
     if by is None:
         by = "subscription" if not base_url and not _lives(dialect) else "listen_key"
     rest, sockets = _addresses(dialect, base, base_url.rstrip("/"), ws_url.rstrip("/"), by)
     venue = Venue(
-        dialect, base, symbol, rest, sockets, _caller(api_key), _caller(api_secret), closes_key=close_key
+        dialect,
+        base,
+        symbol,
+        rest,
+        sockets,
+        _caller(api_key),
+        _caller(api_secret),
+        closes_key=close_key,
+        since=resumed,
+        known=tuple(known),
+        recover=recover,
+        symbols=tuple(symbols),
     )
     if by == "listen_key":
         return Stream(VenueReader(venue, buffer), buffer)
     return Stream(SubscriptionReader(venue, buffer, *_subscribed_to(dialect, base)), buffer)
 
 
-def _position(since: str | Position | None) -> Position | None:
+def _position(since: str | int | Position | Moment | None) -> Position | None:
     if since is None or isinstance(since, Position):
         return since
-    position = parse_position(since)
+    position = parse_position(str(since))
     if position is None:
         raise Refused(f"{since} is no position", "give EPOCH:OFFSET as the gateway gave it")
     return position
+
+
+def _moment(since: str | int | Position | Moment | None) -> Moment | None:
+    if since is None or isinstance(since, Moment):
+        return since
+    moment = parse_moment(str(since))
+    if moment is None:
+        raise Refused(
+            f"a venue's stream cannot be resumed from {since}",
+            "give milliseconds since 1970, as `stream.position` does, or read from a gateway",
+        )
+    return moment
 
 
 def _dialect_of(stream: str) -> Dialect:
