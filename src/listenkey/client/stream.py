@@ -118,8 +118,9 @@ def open_stream(
     it where it is left out). There `since` is a moment, in milliseconds since 1970: everything up to it was
     had, and what came later is fetched; `known`: events, by type and bytes, that were had near it, and are
     not given again. `recover`: fetch from the venue's history what a break made miss; `symbols`: of which it
-    is asked for besides those that are seen on the stream, in open orders and in positions. `close_key`: give the listen key back at the end; at a venue that silences every
-    program that shares it. `overflow`: what happens when events come faster than they are taken.
+    is asked for besides those that are seen on the stream, in open orders and in positions.
+    `close_key`: give the listen key back at the end; at a venue that silences every program that shares it.
+    `overflow`: what happens when events come faster than they are taken.
     `by`: `listen_key`, or `subscription` over the venue's WebSocket API; left out, the venue is asked as it
     wants to be asked today, and an address of yours (`base_url`) by listen key. With `by="subscription"`
     `ws_url` is the WebSocket API's address. `api_secret` may be a private key in PEM there.
