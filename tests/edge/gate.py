@@ -16,6 +16,7 @@ from listenkey.app.delivery import configured_close, configured_delivery
 from listenkey.app.dialects import configured_dialects
 from listenkey.base.clock import SECOND
 from listenkey.config import Admin, Settings
+from listenkey.edge.beyond import Beyond
 from listenkey.edge.listeners import Listeners
 from listenkey.service.gateway import Gateway, GatewayOptions
 from listenkey.service.vault import Vault
@@ -32,7 +33,7 @@ class Gate:
     """A running gateway. `settings` are as in the configuration; the clock stands still unless `advance`
     moves it."""
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
+    def __init__(self, folder: Path, *, beyond: Beyond | None = None, **settings: Any) -> None:
         self.clock = VirtualClock(monotonic=1000 * SECOND)
         self.settings = Settings(
             **{
@@ -43,6 +44,7 @@ class Gate:
             }
         )
         self.dialects = configured_dialects(self.settings)
+        self._beyond = beyond
         self.token = secrets.token_urlsafe(16)
         self._exit = contextlib.AsyncExitStack()
 
@@ -61,7 +63,9 @@ class Gate:
         self._exit.push_async_callback(self.gateway.stop)
         await self.gateway.tokens.keep("admin", self.token)
         self.routes = build_routes(self.dialects, self.settings.hosts())
-        self.listeners = Listeners(self.settings, self.gateway, self.routes, clock=self.clock)
+        self.listeners = Listeners(
+            self.settings, self.gateway, self.routes, clock=self.clock, beyond=self._beyond
+        )
         await self.listeners.start()
         self._exit.push_async_callback(self.listeners.drain, 2.0)
         self.venues = self.listeners.venue_urls()

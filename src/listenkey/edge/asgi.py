@@ -17,6 +17,10 @@ Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 ABORT: Final = "listenkey.abort"
 """Name of the ASGI extension that cuts the connection, whatever is still to be written."""
+RAW_HEADERS: Final = "listenkey.raw_headers"
+"""Name of the ASGI extension that holds a request's headers in the case that they were sent in."""
+UNDATED: Final = "listenkey.undated"
+"""Name of the ASGI extension that leaves our `Date` out of an answer which has one; before it starts."""
 _log = structlog.get_logger(__name__)
 _FORWARDED: Final = b"x-forwarded-for"
 _CLOSE: Final = (b"connection", b"close")

@@ -17,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.protocols.utils import is_ssl
 from uvicorn.server import ServerState
 
-from listenkey.edge.asgi import ABORT, header_map
+from listenkey.edge.asgi import ABORT, RAW_HEADERS, UNDATED, header_map
 from listenkey.edge.bounds import Bounds
 from listenkey.edge.handshake import Refusal, check_upgrade
 from listenkey.service.metrics import Metrics
@@ -40,6 +40,10 @@ class Upgrade(msgspec.Struct):
     peer: str
     accept: bytes
     date: bytes
+    raw_path: bytes = b""
+    """As it was sent, not decoded."""
+    raw_headers: list[tuple[bytes, bytes]] = []
+    """As they were sent: in their order and case, repeated ones too."""
 
 
 Upgrader: TypeAlias = Callable[[Upgrade, asyncio.Transport], asyncio.Protocol | Refusal]
@@ -72,6 +76,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._begun = self._over = 0  # messages that began, that ended, in the bytes at hand
         self._too_long = False
         self._too_many = False
+        self._raw_headers: list[tuple[bytes, bytes]] = []
         self._wants_socket: bool | None = None
         self._running: RequestResponseCycle | None = None
         self._ended = False
@@ -141,7 +146,12 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request's first byte."""
         super().on_message_begin()
-        self.scope["extensions"] = {ABORT: self.transport.abort}  # type: ignore[dict-item]
+        self._raw_headers = []
+        self.scope["extensions"] = {
+            ABORT: self.transport.abort,  # type: ignore[dict-item]
+            RAW_HEADERS: self._raw_headers,  # type: ignore[dict-item]
+            UNDATED: self._leave_date_out,  # type: ignore[dict-item]
+        }
         self._in_head = self._midway = True
         self._begun += 1
         self._wants_socket = None
@@ -154,9 +164,13 @@ class HttpProtocol(HttpToolsProtocol):
         self._count(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, whole. The blanks about its value are not part of it (RFC 9110 section 5.5)."""
-        super().on_header(name, value.strip(_BLANKS))
+        """A header, whole. The blanks about its value are not part of it (RFC 9110 section 5.5). What
+        follows a chunked body in the form of headers is none: it must not pass for one."""
         self._count(len(name) + len(value) + 4)
+        if self._in_head:
+            value = value.strip(_BLANKS)
+            super().on_header(name, value)
+            self._raw_headers.append((name, value))
 
     def _count(self, size: int) -> None:
         self._head_bytes += size
@@ -206,6 +220,11 @@ class HttpProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
         super()._start_asgi_task(cycle, app)
+
+    def _leave_date_out(self) -> None:
+        """The answer that is being made has a `Date` of its own."""
+        if self._running is not None:
+            self._running.default_headers = []
 
     def _is_running(self) -> bool:
         return self._running is not None and not self._running.response_complete
@@ -264,7 +283,14 @@ class HttpProtocol(HttpToolsProtocol):
         peer = self.client[0] if self.client else ""
         date = self.server_state.default_headers[0][1]
         upgrade = Upgrade(
-            unquote(path) if "%" in path else path, url.query or b"", headers, peer, accept, date
+            unquote(path) if "%" in path else path,
+            url.query or b"",
+            headers,
+            peer,
+            accept,
+            date,
+            url.path,
+            self._raw_headers,
         )
         return upgrader(upgrade, self.transport)
 

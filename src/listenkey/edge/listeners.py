@@ -10,6 +10,7 @@ from listenkey.config import Settings
 from listenkey.core.session import Policy
 from listenkey.edge.admin.app import Admin
 from listenkey.edge.admin.docs import SiteMaker
+from listenkey.edge.beyond import Beyond
 from listenkey.edge.bounds import Bounds
 from listenkey.edge.native import Native
 from listenkey.edge.native_outlets import NativeEvents
@@ -52,10 +53,13 @@ class Listeners:
         *,
         clock: Clock | None = None,
         docs: SiteMaker | None = None,
+        beyond: Beyond | None = None,
     ) -> None:
         """`clock`: whose monotonic time heartbeats go by, the machine's if none is given. `docs`: makes the
-        reference. Errors: `ConfigError` for a certificate that cannot be used."""
+        reference. `beyond`: answers what the gateway does not serve; it is closed with the listeners.
+        Errors: `ConfigError` for a certificate that cannot be used."""
         self._gateway = gateway
+        self._beyond = beyond
         self._tls = Tls(settings.tls.cert, settings.tls.key) if settings.tls.cert else None
         self._bounds = bounds_of(settings)
         self.pacer = Pacer((clock or SystemClock()).monotonic)
@@ -63,7 +67,9 @@ class Listeners:
             self._bounds, self.pacer, gateway.connections, gateway.metrics, gateway.streams.cancel
         )
         streams = settings.streams
-        policy = Policy(streams.bad_key, streams.no_key_seconds * SECOND, settings.heartbeat.enforce)
+        policy = Policy(
+            streams.bad_key, streams.no_key_seconds * SECOND, settings.heartbeat.enforce, streams.ended_key
+        )
         sockets = VenueSockets(
             gateway,
             shared,
@@ -75,7 +81,8 @@ class Listeners:
         native = Native(gateway, shared, position_every=streams.position_seconds * SECOND)
         self._venues = [
             self._venue(place, Venue(
-                gateway, routes, sockets, native, name=place.name, trusted_proxies=settings.trusted_proxies
+                gateway, routes, sockets, native, name=place.name, trusted_proxies=settings.trusted_proxies,
+                beyond=beyond,
             ))
             for place in settings.listeners()
         ]  # fmt: skip
@@ -135,4 +142,6 @@ class Listeners:
                 outlet.abort()
         for listener in (*self._venues, self._admin):
             await listener.drain(deadline)
+        if self._beyond is not None:
+            await self._beyond.close()
         self.pacer.stop()

@@ -1,7 +1,8 @@
 """The venue listener: REST calls to `service`, handshakes to sockets, `/lk/v1/` to the native edge."""
 
 import asyncio
-from typing import Final
+from functools import partial
+from typing import Final, TypeGuard
 
 import structlog
 
@@ -21,6 +22,7 @@ from listenkey.edge.asgi import (
     read_body,
     send_reply,
 )
+from listenkey.edge.beyond import Beyond, Onward, without_prefix
 from listenkey.edge.handshake import Refusal, switching_protocols
 from listenkey.edge.http import Upgrade
 from listenkey.edge.native import Native
@@ -31,7 +33,7 @@ from listenkey.wire.api import read_flag
 from listenkey.wire.messages import Fault, Request
 from listenkey.wire.parameters import read_form
 from listenkey.wire.rest import render_fault
-from listenkey.wire.routes import ApiRoute, RouteTable
+from listenkey.wire.routes import ApiRoute, PublicRoute, Route, RouteTable, SocketRoute, UnknownRoute
 from listenkey.wire.times import wants_micros
 
 _NATIVE: Final = "/lk/"
@@ -50,8 +52,10 @@ class Venue:
         *,
         name: str = "",
         trusted_proxies: tuple[str, ...] = (),
+        beyond: Beyond | None = None,
     ) -> None:
-        """`name`: the dialect or stream that the listener is bound to, if any."""
+        """`name`: the dialect or stream that the listener is bound to, if any. `beyond`: who answers what the
+        gateway does not serve."""
         self._gateway = gateway
         self._routes = routes
         self._sockets = sockets
@@ -59,6 +63,7 @@ class Venue:
         self._name = name
         self._trusted = trusted_proxies
         self._bounds = sockets.shared.bounds
+        self._beyond = beyond
 
     def _address(self, peer: str, headers: dict[bytes, bytes]) -> str:
         if not self._trusted:
@@ -78,6 +83,12 @@ class Venue:
             await self._native(scope, receive, send, headers, address)
             return
         route = self._routes.rest(self._name, _host(headers), method, path)
+        if self._beyond is not None and _is_offered(route):
+            target = without_prefix(path, route.path, scope["raw_path"])
+            onward = None if target is None else Onward(route.dialect, route.path, target, address)
+            if onward is not None and self._beyond.takes(onward, route):
+                await self._beyond.handle(onward, scope, receive, send)
+                return
         close = False
         try:
             body = await read_body(receive, headers, self._bounds.body_bytes, self._bounds.body_seconds)
@@ -100,12 +111,32 @@ class Venue:
         if upgrade.path.startswith(_NATIVE):
             return self._native.open_socket(upgrade, transport, address)
         host = _host(upgrade.headers)
-        api = self._routes.api(self._name, host, upgrade.path)
-        if api is not None:
-            return self._open_api(upgrade, api, transport, address)
-        route = self._routes.socket(self._name, host, upgrade.path)
-        if route is None:
+        route: SocketRoute | ApiRoute | None = self._routes.api(self._name, host, upgrade.path)
+        route = route or self._routes.socket(self._name, host, upgrade.path)
+        if self._beyond is not None:
             unknown = self._routes.rest(self._name, host, "GET", upgrade.path)
+            target = without_prefix(upgrade.path, unknown.path, upgrade.raw_path)
+            if target is not None:
+                own = partial(self._open_own, upgrade, route, transport, address)
+                onward = Onward(unknown.dialect, unknown.path, target, address)
+                taken = self._beyond.open_socket(onward, route, upgrade, transport, own)
+                if taken is not None:
+                    return taken
+        return self._open_own(upgrade, route, transport, address)
+
+    def _open_own(
+        self,
+        upgrade: Upgrade,
+        route: SocketRoute | ApiRoute | None,
+        transport: asyncio.Transport,
+        address: str,
+        *,
+        welcomed: bool = False,
+    ) -> asyncio.Protocol | Refusal:
+        if isinstance(route, ApiRoute):
+            return self._open_api(upgrade, route, transport, address, welcomed)
+        if route is None:
+            unknown = self._routes.rest(self._name, _host(upgrade.headers), "GET", upgrade.path)
             return self._refuse(upgrade, unknown.dialect, Fault("path_unknown"))
         dialect = route.candidates[0].dialect
         try:
@@ -118,20 +149,27 @@ class Venue:
         places = self._sockets.places_for(session)
         if places is not None and not places.take(address):
             return Refusal(429, b"too many sockets without a listen key")
-        transport.write(switching_protocols(upgrade.accept, upgrade.date))
+        if not welcomed:
+            transport.write(switching_protocols(upgrade.accept, upgrade.date))
         micros = wants_micros([each.dialect for each in route.candidates], upgrade.query)
         socket = VenueSocket(self._sockets, session, transport, address, micros)
         socket.start(actions)
         return socket
 
     def _open_api(
-        self, upgrade: Upgrade, route: ApiRoute, transport: asyncio.Transport, address: str
+        self,
+        upgrade: Upgrade,
+        route: ApiRoute,
+        transport: asyncio.Transport,
+        address: str,
+        welcomed: bool,
     ) -> asyncio.Protocol | Refusal:
         gateway = self._gateway
         fault = admit_connection(gateway.api_parts, route.dialect, route.api, address, gateway.clock.now())
         if fault is not None:
             return self._refuse(upgrade, route.dialect, fault)
-        transport.write(switching_protocols(upgrade.accept, upgrade.date))
+        if not welcomed:
+            transport.write(switching_protocols(upgrade.accept, upgrade.date))
         told = read_flag(read_form(upgrade.query).get("returnRateLimits"))
         socket = ApiSocket(
             gateway,
@@ -150,6 +188,13 @@ class Venue:
         request = Request("GET", upgrade.path, upgrade.query, upgrade.headers)
         reply = render_fault(dialect, fault, request=request, now=self._gateway.clock.now())
         return Refusal(status or reply.status, reply.body, tuple(reply.headers))
+
+
+def _is_offered(route: Route) -> TypeGuard[PublicRoute | UnknownRoute]:
+    """A path of listen keys stays here even with a method that it does not have."""
+    return isinstance(route, PublicRoute) or (
+        isinstance(route, UnknownRoute) and route.kind == "path_unknown"
+    )
 
 
 def _host(headers: dict[bytes, bytes]) -> str:
