@@ -116,6 +116,14 @@ class TestNames:
         socket.open([Wanted("K")])
         assert socket.subscribe(ID, ("dead",)) == [Acknowledge(ID)]
 
+    def test_the_end_of_the_last_key_ends_the_socket_where_that_is_the_policy(self):
+        """`close` is for clients that reconnect on a close alone; one with a live key left goes on."""
+        for policy, ends in ((Policy(), []), (Policy(ended_key="close"), [Close("bad_key")])):
+            socket = session(SPOT, K="binance-spot", L="binance-spot", policy=policy)
+            socket.open([Wanted("K"), Wanted("L")])
+            assert socket.key_ended("K", revoked=False) == []
+            assert socket.key_ended("L", revoked=False) == ends
+
     def test_subscribing_a_bad_key_is_acknowledged_and_then_closed(self):
         """The client gets its answer first; then the close says what was wrong."""
         socket = session(SPOT)

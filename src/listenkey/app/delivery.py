@@ -30,7 +30,12 @@ def _delivery(settings: Settings, own: StreamSettings) -> Delivery:
         longest=_first(own.replay_seconds, common.replay_seconds) * SECOND,
         most_events=_first(own.replay_events, common.replay_events),
     )
-    return Delivery(own.resume or common.resume, reach, (own.consumer_by or common.consumer_by) == "address")
+    return Delivery(
+        own.resume or common.resume,
+        reach,
+        (own.consumer_by or common.consumer_by) == "address",
+        own.snapshot or common.snapshot,
+    )
 
 
 def _first(own: int | None, common: int) -> int:

@@ -81,6 +81,21 @@ class Streams(_Section, frozen=True):
             "sends nothing, as the venues do."
         ),
     ] = "reject"
+    ended_key: Annotated[
+        Literal["silence", "close"],
+        says(
+            "A socket whose last listen key expired or was closed: `silence` leaves it open and quiet, as "
+            "the venues do; `close` ends it after the notice, for clients that reconnect on nothing else."
+        ),
+    ] = "silence"
+    snapshot: Annotated[
+        Literal["off", "config-only", "all"],
+        says(
+            "What a BingX socket is told of how things are, from the newest published events. "
+            "`config-only`: what the venue tells (leverage and margin mode of each symbol on opening and "
+            "every 5 s, spot balances on subscribing). `all`: balances and positions of perpetuals too."
+        ),
+    ] = "config-only"
     queue_bytes: Annotated[
         int, says("Bytes that may wait for one socket; a reader slower than that is closed.", ge=4096)
     ] = 1_048_576
@@ -115,6 +130,7 @@ class StreamSettings(_Section, frozen=True):
     replay_events: Annotated[int | None, says("As `streams.replay_events`.")] = None
     consumer_by: Annotated[Literal["api_key", "address"] | None, says("As `streams.consumer_by`.")] = None
     close: Annotated[Literal["holder", "venue"] | None, says("As `streams.close`.")] = None
+    snapshot: Annotated[Literal["off", "config-only", "all"] | None, says("As `streams.snapshot`.")] = None
 
 
 class Heartbeat(_Section, frozen=True):

@@ -58,6 +58,8 @@ class Policy(msgspec.Struct, frozen=True):
     """A socket on a user-data path that has bound no key by then is closed; 0 for never."""
     enforce: bool | None = None
     """Whether silence ends a socket; None leaves it to the heartbeat's own default."""
+    ended_key: Literal["silence", "close"] = "silence"
+    """Whether a socket goes on, quiet, when its last key is over."""
 
 
 class Bind(msgspec.Struct, frozen=True):
@@ -238,10 +240,14 @@ class Session:
 
     def key_ended(self, name: str, *, revoked: bool) -> list[Action]:
         """A key is over. Its name stays, silent, and so does the socket, unless what let it in was taken
-        away."""
+        away or the policy ends it."""
         if name in self._names:
             self._names[name] = None
-        return [Close("revoked")] if revoked and not self._has_live else []
+        if self._has_live:
+            return []
+        if revoked:
+            return [Close("revoked")]
+        return [Close("bad_key")] if self._policy.ended_key == "close" else []
 
     @property
     def _has_live(self) -> bool:

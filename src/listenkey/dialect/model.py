@@ -307,6 +307,37 @@ class Stream(_Model, frozen=True, kw_only=True):
 
     name: str
     title: str
+class SnapshotRows(_Model, frozen=True, kw_only=True):
+    """What a snapshot tells of each asset, symbol or whatever it is by: the newest that was said of it."""
+
+    name: str
+    """The place in `body` that they fill."""
+    path: str
+    """Where events have them, names joined by dots: a list of objects, or one object."""
+    by: tuple[str, ...]
+    """Members that tell one row from another."""
+    zero: tuple[str, ...] = ()
+    """Members that say how much something changed, which in a snapshot is by nothing."""
+
+
+class Snapshot(_Model, frozen=True, kw_only=True):
+    """How things are, told to a socket from the newest events that said so. It is not journaled."""
+
+    level: Literal["config-only", "all"]
+    """From which value of `streams.snapshot` on it is sent."""
+    events: tuple[str, ...]
+    """Types of the events that it is made of."""
+    rows: tuple[SnapshotRows, ...]
+    separate: bool = False
+    """A message for each row, else all rows in one."""
+    body: str
+    """With `$now_ms` and a place for each of `rows`."""
+    topic: str = ""
+    """Sent once this topic is subscribed to; empty for once the key is bound."""
+    period_ms: int = 0
+    """How often it is sent again; 0 for never."""
+
+
     topics: tuple[Topic, ...] = ()
     """When given, only events of subscribed topics are delivered."""
     state_events: tuple[str, ...] = ()
@@ -317,6 +348,7 @@ class Stream(_Model, frozen=True, kw_only=True):
 class Heartbeat(_Model, frozen=True, kw_only=True):
     """How the server finds out that a client is gone."""
 
+    snapshots: tuple[Snapshot, ...] = ()
     kind: Literal["protocol_ping", "word", "json"]
     """A WebSocket Ping, a bare word in a data frame, or a JSON object with an id."""
     period_ms: int

@@ -32,6 +32,7 @@ from listenkey.dialect.model import Close as CloseRow
 from listenkey.dialect.model import Control, Dialect, Stream
 from listenkey.edge.places import Places
 from listenkey.edge.receipts import SocketReceipts, is_unconfirmed
+from listenkey.edge.snapshots import SocketSnapshots
 from listenkey.edge.websocket import Surroundings, WebSocket
 from listenkey.service.gateway import Gateway
 from listenkey.service.names import scoped_name
@@ -103,7 +104,17 @@ class VenueSockets:
 class VenueSocket(WebSocket):
     """One venue socket."""
 
-    __slots__ = ("_asked", "_asking", "_left", "_micros", "_places", "_receipts", "_session", "_sockets")
+    __slots__ = (
+        "_asked",
+        "_asking",
+        "_left",
+        "_micros",
+        "_places",
+        "_receipts",
+        "_session",
+        "_snapshots",
+        "_sockets",
+    )
 
     def __init__(
         self,
@@ -125,6 +136,7 @@ class VenueSocket(WebSocket):
         self._receipts: SocketReceipts | None = None
         self._asking = False
         """Whether this socket is to be woken to ask for a receipt."""
+        self._snapshots: SocketSnapshots | None = None
         self._left: dict[ConsumerId, Position] = _NOTHING_LEFT
         """How far consumers were sent here that this socket reads for no more."""
 
@@ -221,7 +233,7 @@ class VenueSocket(WebSocket):
         if due is not None and not self._asking:
             # Later events may want a receipt earlier than one that only settles.
             self._asking = any(map(is_unconfirmed, self.subscriptions))
-            self._shared.pacer.wake_at(self, min(self._session.wake_at(), due))
+            self._wake_at(due)
 
     def _ask_for_receipt(self, now: Micros) -> None:
         assert self._receipts is not None
@@ -265,9 +277,15 @@ class VenueSocket(WebSocket):
         if self._places is not None and self._sockets.places_for(self._session) is None:
             self._give_place_back()
         if not self._closing:
-            self._shared.pacer.wake_at(self, self._session.wake_at())
+            if self._snapshots is not None:
+                self._snapshots.tell(self._shared.pacer.now())
+            self._wake_at(self._session.wake_at())
             self._asking = False
             self.flush()
+
+    def _wake_at(self, due: Micros) -> None:
+        due = min(self._session.wake_at(), due)
+        self._shared.pacer.wake_at(self, due if self._snapshots is None else self._snapshots.wake_at(due))
 
     def _do_one(self, action: Action) -> None:
         match action:
@@ -296,7 +314,14 @@ class VenueSocket(WebSocket):
             streams.hold(self, live, stream, variant)
             self._follow_topics()
         else:
-            streams.subscribe(self, live, stream, variant, bind.events, left=self._left)
+            self._begin(streams.subscribe(self, live, stream, variant, bind.events, left=self._left))
+
+    def _begin(self, subscription: "Subscription") -> None:
+        """A stream or topic is sent from now on; where the venue tells how things are, that too."""
+        gateway = self._sockets.gateway
+        if gateway.snapshots.period(subscription.stream.stream, subscription.topic) is not None:
+            self._snapshots = self._snapshots or SocketSnapshots(gateway, self.push)
+            self._snapshots.begin(subscription, self._shared.pacer.now())
 
     def _rewrap(self, subscription: "Subscription") -> None:
         key = subscription.key
@@ -330,8 +355,10 @@ class VenueSocket(WebSocket):
                 if topic.name in wanted - there and held.key is not None:
                     live = LiveKey(held.key, dialect, held.name)
                     events = frozenset((topic.event,))
-                    streams.subscribe(
-                        self, live, held.stream.stream, held.variant, events, topic.name, self._left
+                    self._begin(
+                        streams.subscribe(
+                            self, live, held.stream.stream, held.variant, events, topic.name, self._left
+                        )
                     )
 
     def _say(self, action: Acknowledge | TellNames | TellCombined | Fail) -> None:

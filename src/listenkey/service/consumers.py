@@ -47,6 +47,8 @@ class Delivery(msgspec.Struct, frozen=True):
     reach: Reach = Reach()
     by_address: bool = False
     """Each address of an API key is a consumer of its own."""
+    snapshot: Literal["off", "config-only", "all"] = "config-only"
+    """Which of the stream's snapshots its sockets are sent."""
 
 
 class DeliveryRules(msgspec.Struct, frozen=True):

@@ -26,6 +26,7 @@ from listenkey.service.listen_tokens import ListenTokens
 from listenkey.service.metrics import Metrics, MetricsPage
 from listenkey.service.names import StreamNames
 from listenkey.service.publish import Publisher
+from listenkey.service.snapshots import Snapshots
 from listenkey.service.streams import Streams
 from listenkey.service.vault import Vault
 from listenkey.store.base import EndedKey, Store
@@ -83,6 +84,7 @@ class Gateway:
         self.connections = Connections()
         self.consumers = Consumers(store, self.clock, self.metrics, options.delivery)
         self.streams = relay.streams = Streams(store, self.clock, dialects, self.metrics, self.consumers)
+        self.snapshots = Snapshots(store, self.clock, dialects, options.delivery)
         self.credentials = Credentials(store, vault)
         self.keys = Keys(
             store, self.clock, vault, dialects, self.metrics, self.names, self.consumers, options.close

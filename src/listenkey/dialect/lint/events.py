@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from listenkey.dialect.events import faults, table_of
-from listenkey.dialect.lint.common import twice
+from listenkey.dialect.lint.common import json_template, twice
 from listenkey.dialect.model import Dialect, Event, Field
 
 _NESTED: Final = {"object": "", "list": "[]"}
@@ -28,6 +28,24 @@ def check_events(dialect: Dialect) -> Iterator[str]:
         named = {*stream.state_events, *(topic.event for topic in stream.topics)}
         for missing in sorted(named - set(types)) if types else ():
             yield f"events of {name}: {missing} has no row, and the stream names it"
+
+
+def check_snapshots(dialect: Dialect) -> Iterator[str]:
+    """Each snapshot is JSON, of states of its stream, and names a topic that is there."""
+    for stream in dialect.streams:
+        where = f"streams.{stream.name}.snapshots"
+        for row in stream.snapshots:
+            names = [rows.name for rows in row.rows]
+            yield from twice(f"{where}.rows", names)
+            yield from json_template(f"{where}.body", row.body, {"now_ms", *names})
+            for missing in sorted(set(row.events) - set(stream.state_events)):
+                yield f"{where}.events: {missing} is none of state_events"
+            if row.topic and all(topic.name != row.topic for topic in stream.topics):
+                yield f"{where}.topic: there is no topic called {row.topic}"
+            if row.separate and len(row.rows) != 1:
+                yield f"{where}.separate: stands with one kind of rows"
+            if not all(rows.by for rows in row.rows) or row.period_ms < 0:
+                yield f"{where}: rows are told apart by something, and period_ms is at least 0"
 
 
 def _event(where: str, event: Event) -> Iterator[str]:
