@@ -32,7 +32,7 @@ _IDENTITY: Final[Mapping[str, tuple[str, ...]]] = {
     "unknown_paths": ("prefix",),
 }
 
-_OWN: Final = ("name", "hosts", "eras", "events", "catalogues")
+_OWN: Final = ("name", "hosts", "eras", "events", "catalogues", "history", "histories")
 """What a file says of itself alone, and nobody takes over."""
 _LEAD: Final = frozenset({"extends", "without", *_OWN})
 
@@ -115,6 +115,33 @@ def _take(named: _Catalogue, catalogue: Raw | None, where: str) -> list[Raw]:
         raise DialectError(f"{where}: catalogues: {what}", "see the files in listenkey/dialect/data/events")
     common = {"documentation": catalogue["documentation"], "streams": list(named.streams)}
     return [{**common, **there[name]} for name in named.types or there]
+
+
+class _HistoryFile(msgspec.Struct, forbid_unknown_fields=True):
+    """A mention of a shared file of history, and the stream that it is of."""
+
+    file: str
+    stream: str
+
+
+def gather_history(raw: Raw, find: Callable[[str], Raw | None], where: str) -> Raw:
+    """The tables with the histories of the files that they name in place of the names. Errors:
+    `DialectError`."""
+    try:
+        named = msgspec.convert(raw.get("histories", []), list[_HistoryFile])
+    except msgspec.ValidationError as error:
+        raise DialectError(f"{where}: histories: {_at(error)}", "give each a file and a stream") from error
+    rows = list(raw.get("history", []))
+    for one in named:
+        tables = find(one.file)
+        if tables is None:
+            raise DialectError(
+                f"{where}: histories: there is no {one.file}",
+                "see the files in listenkey/dialect/data/history",
+            )
+        rows.append({**extend(tables, find, one.file), "stream": one.stream})
+    kept = {name: value for name, value in raw.items() if name != "histories"}
+    return {**kept, "history": rows} if rows else kept
 
 
 def build(raw: Raw, where: str) -> Dialect:

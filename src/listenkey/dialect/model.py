@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from listenkey.dialect.api import TokenCall, WebSocketApi
+from listenkey.dialect.history import History
 
 OperationKind = Literal["create", "extend", "close"]
 FailureKind = Literal[
@@ -465,6 +466,7 @@ class Dialect(_Model, frozen=True, kw_only=True):
     hosts: tuple[Host, ...] = ()
     eras: tuple[Era, ...] = ()
     events: tuple[Event, ...] = ()
+    history: tuple[History, ...] = ()
     root: bool = True
     """REST calls are reachable without prefix, Host or listener of its own."""
 
@@ -476,6 +478,11 @@ class Dialect(_Model, frozen=True, kw_only=True):
         """Where the venue answers for a stream: its own row, else the one for all; None where neither is."""
         rows = {row.stream: row for row in self.hosts}
         return rows.get(stream) or rows.get("")
+
+    def histories(self, stream: str) -> tuple[History, ...]:
+        """How REST calls tell what a stream missed, a row for each account that speaks on it; `stream` may
+        name a symbol. Empty where they do not tell."""
+        return tuple(row for row in self.history if row.stream == stream.partition(":")[0])
 
     def close(self, kind: str) -> Close:
         """The close code for a reason; the loader has seen to it that there is one."""

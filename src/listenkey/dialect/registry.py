@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Final
 
 from listenkey.base.errors import DialectError
-from listenkey.dialect.load import Raw, build, extend, gather, read_file, read_tables
+from listenkey.dialect.load import Raw, build, extend, gather, gather_history, read_file, read_tables
 from listenkey.dialect.model import Dialect
 
 _SUFFIX: Final = ".toml"
 _PACKAGE: Final = "listenkey.dialect.data"
 _EVENTS: Final = "events"
+_HISTORY: Final = "history"
 
 
 def load_dialects(files: Iterable[str] = ()) -> dict[str, Dialect]:
@@ -27,10 +28,15 @@ def load_dialects(files: Iterable[str] = ()) -> dict[str, Dialect]:
         **{raw["name"]: raw for raw in own.values() if isinstance(raw.get("name"), str)},
     }
     for path, raw in own.items():
-        dialect = build(gather(extend(raw, known.get, path), _catalogues().get, path), path)
+        dialect = build(_whole(extend(raw, known.get, path), path), path)
         _check_names(dialect, dialects, path)
         dialects[dialect.name] = dialect
     return dialects
+
+
+def _whole(raw: Raw, where: str) -> Raw:
+    """The tables with what they name of shared files."""
+    return gather_history(gather(raw, _catalogues().get, where), _histories().get, where)
 
 
 def _check_names(dialect: Dialect, others: dict[str, Dialect], path: str) -> None:
@@ -58,6 +64,12 @@ def _catalogues() -> dict[str, Raw]:
     return _read_folder(resources.files(_PACKAGE).joinpath(_EVENTS))
 
 
+@lru_cache(maxsize=1)
+def _histories() -> dict[str, Raw]:
+    """The shipped files of history by name."""
+    return _read_folder(resources.files(_PACKAGE).joinpath(_HISTORY))
+
+
 def _read_folder(folder: Traversable) -> dict[str, Raw]:
     files = [file for file in folder.iterdir() if file.name.endswith(_SUFFIX)]
     tables = {file.name.removesuffix(_SUFFIX): read_tables(file.read_bytes(), file.name) for file in files}
@@ -68,7 +80,7 @@ def _read_folder(folder: Traversable) -> dict[str, Raw]:
 def _builtin() -> dict[str, Dialect]:
     raw = _raw_builtin()
     return {
-        name: build(gather(extend(tables, raw.get, name), _catalogues().get, name), name)
+        name: build(_whole(extend(tables, raw.get, name), name), name)
         for name, tables in raw.items()
         if not name.startswith("_")
     }

@@ -116,11 +116,20 @@ def read_result(
         if kind != "create" or key:
             return CallResult("done", key)
         return CallResult("transient", reason="an answer without a listen key")
+    return failure_of(dialect, status, headers, body, now, has_key=kind != "create")
+
+
+def failure_of(
+    dialect: Dialect, status: int, headers: dict[str, str], body: bytes, now: Micros, *, has_key: bool = False
+) -> CallResult:
+    """What an answer means that is not what was asked for. `has_key`: the call named a listen key, which may
+    be gone."""
+    read = _read(body)
     reason = f"{status} {read.msg or ''}".strip() if read else f"{status}"
     reason = reason[:_LONGEST_REASON]
     if status == 410:
         return CallResult("refused", reason=f"{reason}: the venue has removed this call; {_era(dialect)}")
-    outcome = outcome_of(dialect, status, None if read is None else read.code, has_key=kind != "create")
+    outcome = outcome_of(dialect, status, None if read is None else read.code, has_key=has_key)
     return CallResult(outcome, retry_at=_retry_at(headers, (read and read.msg) or "", now), reason=reason)
 
 
@@ -234,6 +243,8 @@ _NOT_SUBSCRIBED: Final = Incoming("not_subscribed")
 _GOING_DOWN: Final = "serverShutdown"
 _TERMINATED: Final = "eventStreamTerminated"
 _LARGEST: Final = 16 << 20
+_GZIP: Final = b"\x1f\x8b"
+"""How packed frames begin, which is not UTF-8; so a broken one stays unreadable."""
 
 
 class FrameReader:
@@ -242,42 +253,36 @@ class FrameReader:
     def __init__(self, dialect: Dialect, stream: str, path: SocketPath) -> None:
         base = stream.partition(":")[0]
         self._heartbeat = dialect.heartbeats[path.heartbeat]
-        self._notices = {
-            event_type(fill_json(row.body, dict.fromkeys(places(row.body), 0)).encode())
+        self._beats = self._heartbeat.kind != "protocol_ping"
+        self._kinds: dict[str, Literal["key_ended", "going_down"]] = {
+            event_type(fill_json(row.body, dict.fromkeys(places(row.body), 0)).encode()): "key_ended"
             for row in dialect.notices
             if base in row.streams
         }
+        self._kinds |= {_TERMINATED: "key_ended", _GOING_DOWN: "going_down"}
         self._subscribes = path.control == "topics"
-        self._gzip = dialect.frames.codec == "gzip_binary"
 
     def read(self, frame: str | bytes) -> Incoming:
         """What a frame is, whatever it is."""
-        payload = self._unpacked(frame)
-        if payload is None:
+        payload = frame.encode("utf-8", "replace") if isinstance(frame, str) else frame
+        if payload.startswith(_GZIP):
+            payload = _unzipped(payload)
+        if not payload.isascii() and not _is_utf8(payload):
             return _RUBBISH
-        if (answer := self._answer(payload)) is not None:
+        if self._beats and (answer := self._answer(payload)) is not None:
             return Incoming("heartbeat", answer=answer)
-        name, unwrapped = event_type(payload), payload
-        if not name:
-            payload = _inside(payload)
-            name = event_type(payload) if payload else ""
-        if not name or payload is None:
-            return _NOT_SUBSCRIBED if self._subscribes and _refuses(unwrapped) else _OTHER
-        if name in self._notices or name == _TERMINATED:
-            return Incoming("key_ended", payload, name)
-        return Incoming("going_down" if name == _GOING_DOWN else "event", payload, name)
+        name = event_type(payload)
+        return Incoming(self._kinds.get(name, "event"), payload, name) if name else self._other(payload)
 
-    def _unpacked(self, frame: str | bytes) -> bytes | None:
-        if isinstance(frame, str):
-            return frame.encode("utf-8", "replace")
-        if not self._gzip:
-            return frame
-        unzip = zlib.decompressobj(wbits=31)
-        try:
-            payload = unzip.decompress(frame, _LARGEST)
-        except zlib.error:
-            return None
-        return payload if unzip.eof else None
+    def _other(self, payload: bytes) -> Incoming:
+        """What a frame is that is no bare event."""
+        inner = _inside(payload)
+        if inner is None:
+            return _OTHER if payload.isalnum() else _RUBBISH  # a heartbeat of some kind, or anything
+        name = event_type(inner)
+        if name:
+            return Incoming(self._kinds.get(name, "event"), inner, name)
+        return _NOT_SUBSCRIBED if self._subscribes and _refuses(payload) else _OTHER
 
     def _answer(self, payload: bytes) -> str | None:
         beat: Heartbeat = self._heartbeat
@@ -299,8 +304,29 @@ def _refuses(payload: bytes) -> bool:
 
 
 def _inside(payload: bytes) -> bytes | None:
+    """What a frame wraps, which may be nothing; None where it is no JSON."""
     try:
         wrapped = _read_wrapped(payload)
+    except msgspec.ValidationError:  # a list, a number, a word
+        return b""
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return bytes(wrapped.event) or bytes(wrapped.data) or None
+    return bytes(wrapped.event) or bytes(wrapped.data)
+
+
+def _unzipped(frame: bytes) -> bytes:
+    """What was packed; what nobody can read where that is broken, or of any size."""
+    unzip = zlib.decompressobj(wbits=31)
+    try:
+        payload = unzip.decompress(frame, _LARGEST)
+    except zlib.error:
+        return frame
+    return payload if unzip.eof else frame
+
+
+def _is_utf8(payload: bytes) -> bool:
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

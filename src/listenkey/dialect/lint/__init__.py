@@ -27,9 +27,10 @@ _CHECKS = (
     check_token_calls,
     check_hosts,
     check_eras,
+    check_history,
     check_events,
-)
     check_snapshots,
+)
 
 
 def problems(dialect: Dialect) -> list[str]:

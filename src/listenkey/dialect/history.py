@@ -1,0 +1,166 @@
+"""The part of a dialect that says how a venue's REST calls tell what a stream missed.
+
+As in `dialect.model`, every variant named here is implemented once and open to every dialect. The names are
+those of the venue's rows; paths are names from the outside in, joined by dots.
+"""
+
+from typing import Literal
+
+import msgspec
+
+QueryKind = Literal["orders", "fills", "open_orders", "balances", "positions", "order"]
+"""`order` asks for one order by its id, the others for lists."""
+
+
+class _Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Frozen, keyword-only, and strict about unknown fields."""
+
+
+class HistoryCall(_Model, frozen=True, kw_only=True):
+    """A signed REST call that tells rows."""
+
+    method: Literal["GET", "POST"] = "GET"
+    path: str
+    weight: int = 1
+    parameters: dict[str, str] = {}
+    """Sent with every request."""
+    symbol: Literal["required", "optional", "never"] = "required"
+    symbol_parameter: str = "symbol"
+    from_parameter: str = ""
+    to_parameter: str = ""
+    """Milliseconds, both ends within the window; empty where the call takes no times."""
+    id_parameter: str = ""
+    """The order that `order` asks for; of a list, the first id that a page may have, without times."""
+    limit_parameter: str = ""
+    limit: int = 0
+    """Most rows that a page may be asked for; 0 where there is no bound."""
+    window_ms: int = 0
+    """Widest span between the two times; 0 for no bound."""
+    depth_ms: int = 0
+    """How far back the venue tells; 0 for as far as anybody knows."""
+    paging: Literal["none", "id", "forward", "backward"] = "none"
+    """How a full page goes on: by ids above its last; or by a narrower span, a full page holding the oldest
+    (`forward`) or the newest (`backward`) rows of the one that was asked for."""
+    rows: tuple[str, ...] = ("",)
+    """Where in the answer rows are; empty where it is nothing but rows. `[]` after a name goes through a
+    list: `assets[].baseAsset`. A row that stands alone, as the answer to `order`, is a list of one."""
+
+
+class OrderRow(_Model, frozen=True, kw_only=True):
+    """The names of an order's row."""
+
+    symbol: str = "symbol"
+    id: str = "orderId"
+    created: str = "time"
+    updated: str = "updateTime"
+    status: str = "status"
+    quantity: str = "origQty"
+    filled: str = "executedQty"
+    quote: str = ""
+    """Amount executed, in the quote asset; empty where the venue does not say it."""
+    average: str = ""
+    """Average price of what was executed; empty where the venue does not say it."""
+
+
+class FillRow(_Model, frozen=True, kw_only=True):
+    """The names of a fill's row."""
+
+    symbol: str = "symbol"
+    order: str = "orderId"
+    id: str = "id"
+    time: str = "time"
+    quantity: str = "qty"
+    price: str = "price"
+    quote: str = ""
+
+
+class BalanceRow(_Model, frozen=True, kw_only=True):
+    """The names of a balance's row. `amounts` stand in the order of those of `StateEvent`."""
+
+    asset: str = "asset"
+    amounts: tuple[str, ...]
+
+
+class PositionRow(_Model, frozen=True, kw_only=True):
+    """The names of a position's row."""
+
+    symbol: str = "symbol"
+    side: str = ""
+    """Empty where a symbol has one position."""
+    amount: str
+
+
+class Mapped(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """One field of an event made from rows, in data `["o.z", "walk.filled"]`, and after it, as JSON, what
+    stands there when the source has nothing; without that the field is left out."""
+
+    path: str
+    source: str
+    """`order.NAME` or `fill.NAME` of the rows, `ended.NAME` of the order's row where the event says that it
+    was cancelled, `walk.NAME` for what follows from both (`WALKED`), or empty for what REST does not tell."""
+    neutral: str = ""
+
+
+WALKED = (
+    "time",
+    "execution",  # `NEW`, `TRADE`, or how the order ended
+    "status",  # how the order stands after this event
+    "filled",  # quantity so far
+    "filled_quote",
+    "average",
+    "last",  # quantity of this fill, 0 for other events
+    "last_quote",
+    "open",  # whether the order rests on the book after this event
+)
+
+
+class OrderEvent(_Model, frozen=True, kw_only=True):
+    """The venue's event about an order, and where in it the ids are."""
+
+    type: str
+    symbol: str
+    order: str
+    trade: str
+    execution: str
+    status: str
+    born: str = "NEW"
+    """Status in the event that tells of a new order."""
+    partly: str = "PARTIALLY_FILLED"
+    filled: str = "FILLED"
+    ends: dict[str, str]
+    """How an order ends without a fill: the row's status, and the execution type of the event."""
+    ended: dict[str, str] = {}
+    """Where the event's status is not the row's."""
+    fields: tuple[Mapped, ...]
+
+
+class StateEvent(_Model, frozen=True, kw_only=True):
+    """The venue's event that says balances and positions as they are; names within the items of its lists."""
+
+    type: str
+    balances: str
+    asset: str = "a"
+    amounts: tuple[str, ...]
+    positions: str = ""
+    """Empty where the account has none."""
+    symbol: str = "s"
+    side: str = ""
+    amount: str = "pa"
+
+
+class History(_Model, frozen=True, kw_only=True):
+    """How what one stream missed, or one part of it, is asked for and told."""
+
+    stream: str
+    part: str = ""
+    """Where several accounts speak on one stream: the name of this one's rows, such as `um`."""
+    only: dict[str, str] = {}
+    """What events of this part have, by path, and those of the others have not."""
+    documentation: str
+    calls: dict[QueryKind, HistoryCall]
+    order_row: OrderRow = OrderRow()
+    fill_row: FillRow = FillRow()
+    balance_row: BalanceRow
+    position_row: PositionRow | None = None
+    order_event: OrderEvent
+    state_event: StateEvent

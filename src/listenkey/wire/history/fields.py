@@ -1,0 +1,82 @@
+"""The fields of an event, filled from rows and written as the venue writes them."""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from listenkey.dialect.history import History
+from listenkey.dialect.model import Dialect, FieldKind
+from listenkey.wire.history.identity import at
+
+_CANCELED: Final = "CANCELED"
+
+
+class EventMaker:
+    """Makes one history's order events."""
+
+    def __init__(self, dialect: Dialect, history: History) -> None:
+        self._event = history.order_event
+        row = next(
+            event
+            for event in dialect.events
+            if event.type == self._event.type and history.stream in event.streams
+        )
+        kinds = {field.path: field.kind for field in row.fields}
+        sample = msgspec.json.decode(row.sample)
+        self._writers = {
+            field.path: _writer(kinds[field.path], at(sample, field.path)) for field in self._event.fields
+        }
+        self._neutral = {
+            field.path: msgspec.Raw(field.neutral.encode()) for field in self._event.fields if field.neutral
+        }
+
+    def make(self, order: Mapping[str, Any], fill: Mapping[str, Any], walked: Mapping[str, Any]) -> bytes:
+        """The event as compact JSON."""
+        ended = order if walked["execution"] == _CANCELED else {}
+        sources = {"order": order, "fill": fill, "walk": walked, "ended": ended}
+        event: dict[str, Any] = {}
+        for field in self._event.fields:
+            room, _, name = field.source.partition(".")
+            value = at(sources[room], name) if room else None
+            written = None if value is None else self._writers[field.path](value)
+            _put(event, field.path, self._neutral.get(field.path) if written is None else written)
+        return msgspec.json.encode(event)
+
+
+def _put(event: dict[str, Any], path: str, value: Any) -> None:
+    if value is None:
+        return
+    *above, name = path.split(".")
+    for step in above:
+        event = event.setdefault(step, {})
+    event[name] = value
+
+
+def _writer(kind: FieldKind, sample: Any) -> Callable[[Any], Any]:
+    """How a value is written, to look like the sample's; None for one that does not fit."""
+    if kind == "decimal":
+        return _amount_text if sample is None or isinstance(sample, str) else _amount_number
+    if kind in {"integer", "time_ms"} or (kind == "any" and isinstance(sample, int)):
+        return _integer
+    return _boolean if kind == "boolean" else str
+
+
+def _amount_text(value: Any) -> str | None:
+    text = format(value, "f") if isinstance(value, Decimal) else str(value)
+    return text or None
+
+
+def _amount_number(value: Any) -> msgspec.Raw | None:
+    text = _amount_text(value)
+    return msgspec.Raw(text.encode()) if text else None
+
+
+def _integer(value: Any) -> int | None:
+    text = str(value)
+    return int(text) if text.removeprefix("-").isdigit() and text.isascii() else None
+
+
+def _boolean(value: Any) -> bool:
+    return value if isinstance(value, bool) else str(value).lower() == "true"
