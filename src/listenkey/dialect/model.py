@@ -303,11 +303,6 @@ class Event(_Model, frozen=True, kw_only=True):
     documentation: str = ""
 
 
-class Stream(_Model, frozen=True, kw_only=True):
-    """One journaled stream that a key opens."""
-
-    name: str
-    title: str
 class SnapshotRows(_Model, frozen=True, kw_only=True):
     """What a snapshot tells of each asset, symbol or whatever it is by: the newest that was said of it."""
 
@@ -339,17 +334,22 @@ class Snapshot(_Model, frozen=True, kw_only=True):
     """How often it is sent again; 0 for never."""
 
 
+class Stream(_Model, frozen=True, kw_only=True):
+    """One journaled stream that a key opens."""
+
+    name: str
+    title: str
     topics: tuple[Topic, ...] = ()
     """When given, only events of subscribed topics are delivered."""
     state_events: tuple[str, ...] = ()
     """Event types that say how things are, so that the newest of a kind replaces those before it. All others
     say what happened, and count each."""
+    snapshots: tuple[Snapshot, ...] = ()
 
 
 class Heartbeat(_Model, frozen=True, kw_only=True):
     """How the server finds out that a client is gone."""
 
-    snapshots: tuple[Snapshot, ...] = ()
     kind: Literal["protocol_ping", "word", "json"]
     """A WebSocket Ping, a bare word in a data frame, or a JSON object with an id."""
     period_ms: int
