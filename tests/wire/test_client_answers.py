@@ -60,4 +60,29 @@ def test_no_ping_ends_a_reader():
     bingx = load_dialects()["bingx"]
     reader = FrameReader(bingx, "bingx-spot", socket_path(bingx, "bingx-spot"))
     for ping in ('{"ping":' + "[" * 100_000, '{"ping":"\udcff"}'):
-        assert reader.read(ping).kind in {"other", "heartbeat"}
+        assert reader.read(ping).kind in {"rubbish", "heartbeat"}
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        '{"e":"executionReport","i":1',
+        '{"data":{"e":"x"',
+        "<html></html>",
+        b'{"e":"x","s":"\xff"}',
+        b" " * 1000,
+    ],
+)
+def test_half_an_event_is_not_passed_over(frame):
+    """A fill that was cut short is a fill that is missing, on venues that send text too."""
+    spot = load_dialects()["binance-spot"]
+    reader = FrameReader(spot, "binance-spot", socket_path(spot, "binance-spot"))
+    assert reader.read(frame).kind == "rubbish"
+
+
+@pytest.mark.parametrize("frame", ["Pong", "[]", "7", '{"result":null,"id":1}', b'{"stream":"x"}'])
+def test_what_says_nothing_of_events_hides_none(frame):
+    """Answers and words of a venue are no holes."""
+    spot = load_dialects()["binance-spot"]
+    reader = FrameReader(spot, "binance-spot", socket_path(spot, "binance-spot"))
+    assert reader.read(frame).kind == "other"

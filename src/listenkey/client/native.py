@@ -7,12 +7,12 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 import msgspec
-from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 
 from listenkey.base.errors import Refused
 from listenkey.client.buffer import Buffer
 from listenkey.client.items import Event, Gap, State
+from listenkey.client.socket import Socket, open_socket
 from listenkey.core.position import Position
 from listenkey.wire.frames import event_type
 
@@ -20,7 +20,6 @@ _LONGEST_PAUSE: Final = 30.0
 _SILENT: Final = 30.0
 """A gateway tells its position every few seconds; one that says nothing for so long is gone."""
 _FOR_GOOD: Final = frozenset({400, 401, 403, 404})
-_LARGEST_FRAME: Final = 16 << 20
 
 
 class _Next(msgspec.Struct):
@@ -70,6 +69,7 @@ class NativeReader:
         self._pause = 0.0
         self._started = False
         """Whether this connection has said where it starts."""
+        self._opened = False
 
     def start(self) -> None:
         """Begin to read."""
@@ -103,13 +103,7 @@ class NativeReader:
             query["since"] = str(self.position)
         self._pause = min(max(self._pause * 2, 0.25), _LONGEST_PAUSE)
         try:
-            async with connect(
-                f"{self._url}?{urlencode(query)}",
-                additional_headers=self._headers,
-                max_size=_LARGEST_FRAME,
-                ping_interval=None,
-                proxy=None,
-            ) as socket:
+            async with open_socket(f"{self._url}?{urlencode(query)}", self._headers) as socket:
                 return await self._read(socket)
         except InvalidStatus as refused:
             status = refused.response.status_code
@@ -119,25 +113,36 @@ class NativeReader:
         except (OSError, TimeoutError, WebSocketException) as error:
             return type(error).__name__
 
-    async def _read(self, socket: ClientConnection) -> str:
-        opened = self._started = False
+    async def _read(self, socket: Socket) -> str:
+        self._opened = self._started = False
         while True:
             try:
                 async with asyncio.timeout(_SILENT):
-                    message = _decode(await socket.recv())
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                return "the gateway sent what is no message"
+                    frames = await socket.receive()
             except TimeoutError:
                 return "the gateway fell silent"
-            if message.position is not None:  # where the stream starts is known before it is called open
-                self._take(message)
-            if not opened:
-                opened, self._pause = True, 0.0
-                self._buffer.put(State("open"), self.position)
-            if message.end is not None:
-                return message.end.reason
-            if message.position is None:
-                self._take(message)
+            if not frames:
+                return "the gateway closed the socket"
+            for frame in frames:
+                if ended := self._take_frame(frame):
+                    return ended
+
+    def _take_frame(self, frame: bytes) -> str:
+        """Deal with one frame; why the connection is over, where it is."""
+        try:
+            message = _decode(frame)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return "the gateway sent what is no message"
+        if message.position is not None:  # where the stream starts is known before it is called open
+            self._take(message)
+        if not self._opened:
+            self._opened, self._pause = True, 0.0
+            self._buffer.put(State("open"), self.position)
+        if message.end is not None:
+            return message.end.reason or "the gateway ended the stream"
+        if message.position is None:
+            self._take(message)
+        return ""
 
     def _take(self, message: _Message) -> None:
         before = self.position

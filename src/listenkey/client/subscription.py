@@ -7,10 +7,9 @@ word that never ends; a token is replaced by a new one, on a new socket that ove
 import asyncio
 from typing import Final
 
-from websockets.asyncio.client import ClientConnection
-
 from listenkey.base.clock import DAY, SECOND, Micros
 from listenkey.client.buffer import Buffer
+from listenkey.client.socket import Socket
 from listenkey.client.venue import Venue, VenueReader, headers_of, now_micros, wall_micros
 from listenkey.core.keeper import Fault, Plan
 from listenkey.dialect.api import TokenCall, WebSocketApi
@@ -82,7 +81,7 @@ class SubscriptionReader(VenueReader):
             answer = CallResult("transient", reason="an answer without a token")
         await self._failed("create", answer)
 
-    async def _greet(self, number: int, socket: ClientConnection, listen_key: str) -> Fault | None:
+    async def _greet(self, number: int, socket: Socket, listen_key: str) -> Fault | None:
         venue = self._venue
         if self._token_call is not None:
             request = subscribe_by_token(self._api, listen_key)
@@ -93,6 +92,10 @@ class SubscriptionReader(VenueReader):
             )
         await socket.send(request)
         async with asyncio.timeout(_ANSWER_TIMEOUT):
-            while (result := read_subscribed(self._signing, self._api, frame := await socket.recv())) is None:
-                await self._take(number, socket, frame)  # an event may overtake the answer
+            while True:
+                frame = await socket.receive_one()
+                result = read_subscribed(self._signing, self._api, frame)
+                if result is not None:
+                    break
+                await self._take(number, socket, [frame])  # an event may overtake the answer
         return None if result.outcome == "done" else await self._fault(result)

@@ -14,13 +14,13 @@ from typing import Any, Literal
 
 import httpx
 import msgspec
-from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 
 from listenkey.base.clock import MILLISECOND, SECOND, Micros, to_millis
 from listenkey.base.errors import Refused
 from listenkey.client.buffer import Buffer
 from listenkey.client.items import Event, Gap, State
+from listenkey.client.socket import Socket, open_socket, tls
 from listenkey.core.keeper import (
     Action,
     CloseKey,
@@ -41,6 +41,7 @@ from listenkey.wire.client import (
     Call,
     CallResult,
     FrameReader,
+    Incoming,
     build_call,
     read_result,
     socket_path,
@@ -49,8 +50,6 @@ from listenkey.wire.client import (
 )
 
 _CALL_TIMEOUT = 10.0
-_OPEN_TIMEOUT = 10.0
-_LARGEST_FRAME = 16 << 20
 _LARGEST_ANSWER = 1 << 20
 _NO_KEY = frozenset({400, 401, 403, 404, 410})
 """Answers to a handshake that mean its key."""
@@ -93,8 +92,8 @@ class VenueReader:
         self._repeats = Repeats(tuple(each for each in dialect.events if base in each.streams))
         self._keeper = Keeper(self._plan(), random.random)
         # Not a whole client: that one logs each address, and with it listen keys.
-        self._http = httpx.AsyncHTTPTransport()
-        self._sockets: dict[int, ClientConnection] = {}
+        self._http = httpx.AsyncHTTPTransport(verify=tls())
+        self._sockets: dict[int, Socket] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         for kind, raw in venue.known:
@@ -284,19 +283,13 @@ class VenueReader:
     async def _read(self, number: int, listen_key: str) -> None:
         fault: Fault | None = None
         try:
-            async with connect(
-                self._url(listen_key),
-                ping_interval=None,
-                open_timeout=_OPEN_TIMEOUT,
-                max_size=_LARGEST_FRAME,
-                proxy=None,
-            ) as socket:
+            async with open_socket(self._url(listen_key)) as socket:
                 self._sockets[number] = socket
                 fault = await self._greet(number, socket, listen_key)
                 if fault is None:
                     self._do(self._keeper.opened(number, now_micros()))
-                    async for frame in socket:
-                        await self._take(number, socket, frame)
+                    while frames := await socket.receive():
+                        await self._take(number, socket, frames)
         except InvalidStatus as refused:
             status = refused.response.status_code
             fault = Fault("key_gone" if status in _NO_KEY else "transient", reason=str(status))
@@ -310,29 +303,34 @@ class VenueReader:
         """Where a socket is opened."""
         return self._venue.sockets + socket_target(self._path, listen_key)
 
-    async def _greet(self, number: int, socket: ClientConnection, listen_key: str) -> Fault | None:
+    async def _greet(self, number: int, socket: Socket, listen_key: str) -> Fault | None:
         """What has to be said on an open socket before events come; why none will."""
         for text in subscriptions(self._venue.dialect, self._venue.stream, self._path):
             await socket.send(text)
         return None
 
-    async def _take(self, number: int, socket: ClientConnection, frame: str | bytes) -> None:
+    async def _take(self, number: int, socket: Socket, frames: Sequence[bytes]) -> None:
         now, now_ms = now_micros(), _wall()
         self._keeper.heard(number, now)
-        incoming = self._frames.read(frame)
-        if incoming.kind == "rubbish":  # whatever it was to be
-            self._buffer.put(Gap("unreadable", since_ms=self._heard_ms, until_ms=now_ms))
+        for frame in frames:
+            incoming = self._frames.read(frame)
+            if incoming.kind == "event":
+                if not self._repeats.is_repeat(incoming.type, incoming.event):
+                    self._buffer.put(Event(incoming.type, incoming.event, stream=self._name))
+                self._key_lived_ms = now_ms
+            else:
+                await self._take_other(number, socket, incoming, now)
         self._heard_ms = now_ms
-        if incoming.kind == "event":
-            self._key_lived_ms = now_ms
-            if not self._repeats.is_repeat(incoming.type, incoming.event):
-                self._buffer.put(Event(incoming.type, incoming.event, stream=self._name))
+
+    async def _take_other(self, number: int, socket: Socket, incoming: Incoming, now: Micros) -> None:
+        if incoming.kind == "rubbish":  # whatever it was to be
+            self._buffer.put(Gap("unreadable", since_ms=self._heard_ms, until_ms=_wall()))
         elif incoming.kind == "not_subscribed":  # on this socket nothing would ever come
             await socket.close()
         elif incoming.kind == "heartbeat":
             await socket.send(incoming.answer)
         elif incoming.kind == "key_ended":
-            self._do_about_key(self._keeper.key_ended(number, now), now_ms)
+            self._do_about_key(self._keeper.key_ended(number, now), _wall())
         elif incoming.kind == "going_down":
             self._do(self._keeper.going_down(number, now))
 
