@@ -11,6 +11,7 @@ import structlog
 import uvloop
 
 from listenkey.app import demo as demonstration
+from listenkey.app.accepted import accepted_api_keys
 from listenkey.app.compose import make_gateway, open_store
 from listenkey.app.dialects import configured_dialects
 from listenkey.app.logs import configure
@@ -19,6 +20,7 @@ from listenkey.base.errors import ConfigError, ListenKeyError
 from listenkey.config import Settings
 from listenkey.edge.admin.docs import SiteMaker
 from listenkey.edge.listeners import Listeners
+from listenkey.service.accepted import keep_accepted
 from listenkey.service.gateway import Gateway
 from listenkey.wire.routes import build_routes
 
@@ -42,6 +44,7 @@ async def _run(settings: Settings, demo: bool, docs: SiteMaker | None) -> int:
             "the admin listener would be reachable without TLS",
             "give a certificate, listen on loopback, or set admin.allow_remote",
         )
+    accepted = accepted_api_keys(settings)
     dialects = configured_dialects(settings)
     routes = build_routes(dialects, settings.hosts())
     store = open_store(settings)
@@ -55,6 +58,7 @@ async def _run(settings: Settings, demo: bool, docs: SiteMaker | None) -> int:
         raise
     try:
         await _keep_admin_token(gateway, Path(settings.data))
+        await keep_accepted(gateway.store, gateway.accounts, accepted)
         return await _serve(settings, gateway, Listeners(settings, gateway, routes, docs=docs), demo)
     finally:
         await gateway.stop()

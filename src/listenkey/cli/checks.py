@@ -6,7 +6,11 @@ from listenkey.config import Settings
 
 def deeper_problems(settings: Settings) -> list[str]:
     """A line for each problem: what, and what to do about it."""
-    return [*_dialect_problems(settings), *_certificate_problems(settings)]
+    return [
+        *_dialect_problems(settings),
+        *_certificate_problems(settings),
+        *_accepted_problems(settings),
+    ]
 
 
 def _dialect_problems(settings: Settings) -> list[str]:
@@ -22,6 +26,16 @@ def _dialect_problems(settings: Settings) -> list[str]:
         for listener in settings.listeners()
         if listener.name and listener.name not in routes.names
     ]
+
+
+def _accepted_problems(settings: Settings) -> list[str]:
+    from listenkey.app.accepted import accepted_api_keys
+
+    try:
+        accepted_api_keys(settings)
+    except ConfigError as error:
+        return [str(error)]
+    return []
 
 
 def _certificate_problems(settings: Settings) -> list[str]:

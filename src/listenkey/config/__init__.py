@@ -8,12 +8,14 @@ from listenkey.config.document import reference
 from listenkey.config.listener import Listener, parse_listener
 from listenkey.config.load import Loaded, examine, load
 from listenkey.config.settings import (
+    AcceptedKeys,
     Admin,
     Dialects,
     DialectSettings,
     Heartbeat,
     Http,
     Journal,
+    PassageSettings,
     Publish,
     Settings,
     Streams,
@@ -24,6 +26,7 @@ from listenkey.config.settings import (
 from listenkey.config.show import as_mapping, as_toml
 
 __all__ = [
+    "AcceptedKeys",
     "Admin",
     "DialectSettings",
     "Dialects",
@@ -32,6 +35,7 @@ __all__ = [
     "Journal",
     "Listener",
     "Loaded",
+    "PassageSettings",
     "Publish",
     "Settings",
     "StreamSettings",

@@ -88,7 +88,7 @@ def _nested(values: Mapping[Path_, object]) -> dict[str, Any]:
         table = nested
         for part in path[:-1]:
             table = table.setdefault(part, {})
-        table[path[-1]] = value
+        table[path[-1]] = dict(value) if isinstance(value, dict) else value
     return nested
 
 
@@ -127,6 +127,8 @@ def _read_table(reading: _Reading, table: Mapping[str, object], above: Path_, or
         elif not _is_section(path):
             reading.problems.append(_unknown(path, origin))
         elif isinstance(value, dict):
+            if NAME in _pattern_of(path):  # a table of one's own counts even with nothing in it
+                reading.values[path] = {}
             _read_table(reading, value, path, origin)
         else:
             where = f"{origin}: {'.'.join(path)}"
@@ -163,6 +165,11 @@ def _fits(path: Path_, pattern: Path_) -> bool:
 
 def _is_section(path: Path_) -> bool:
     return any(len(other) > len(path) and _fits(path, other[: len(path)]) for other in _patterns())
+
+
+def _pattern_of(path: Path_) -> Path_:
+    """The declared path of a section."""
+    return next(other[: len(path)] for other in _patterns() if _fits(path, other[: len(path)]))
 
 
 def _field_of(path: Path_) -> Field | None:

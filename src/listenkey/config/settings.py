@@ -228,6 +228,63 @@ class UpstreamSettings(_Section, frozen=True):
     ] = None
 
 
+class AcceptedKeys(_Section, frozen=True):
+    """API keys of the venue's own that an account's bots have already, and that are good here too. NAME is
+    yours; `[[accept_api_keys]]` without a name will do. The gateway knows no secret of theirs and checks no
+    signature: whoever has the key can make listen keys of the account, and read its streams. A key that is
+    taken out of the configuration is revoked at the next start."""
+
+    account: Annotated[str, says("Whose the keys are; made where there is none.")] = ""
+    keys: Annotated[tuple[str, ...], says("The API keys.", secret=True)] = ()
+    keys_file: Annotated[str, says("File with more of them, a key a line.")] = ""
+
+
+class PassageSettings(_Section, frozen=True):
+    """A venue that what the gateway does not serve is passed to: NAME is a dialect. The table alone, with
+    nothing in it, passes to the venue's own addresses. Calls of listen keys and sockets that carry one stay
+    here; all else of the dialect goes to the venue and comes back as it is."""
+
+    rest: Annotated[
+        str,
+        says("Address of the venue's REST API; `venue` for the venue's own, empty to pass no calls."),
+    ] = "venue"
+    sockets: Annotated[
+        str,
+        says("Address of its streams; `venue` for the venue's own, empty to pass no sockets of streams."),
+    ] = "venue"
+    api: Annotated[
+        str,
+        says(
+            "Address of its WebSocket API; `venue` for the venue's own, empty to pass none. A connection "
+            "whose first request is about listen keys stays here."
+        ),
+    ] = "venue"
+    ca_file: Annotated[str, says("PEM file of the authorities to trust, in place of the system's.")] = ""
+    connect_seconds: Annotated[int, says("Time for a connection to the venue, with TLS.", ge=1, le=300)] = 5
+    answer_seconds: Annotated[
+        int,
+        says("Time for the head of an answer, and for each further piece of its body.", ge=1, le=3600),
+    ] = 30
+    connections: Annotated[
+        int, says("Most calls, and most sockets, that are passed at one time.", ge=1, le=100_000)
+    ] = 1024
+    idle_seconds: Annotated[
+        int,
+        says(
+            "How long an unused connection to the venue is kept for the next call; 0 keeps none.",
+            ge=0,
+            le=600,
+        ),
+    ] = 15
+    allow_remote: Annotated[
+        bool,
+        says(
+            "Pass what comes to a listener that other machines reach without TLS. API keys and orders then "
+            "travel in clear."
+        ),
+    ] = False
+
+
 class Settings(_Section, frozen=True):
     """The gateway itself."""
 
@@ -285,6 +342,8 @@ class Settings(_Section, frozen=True):
     dialect: dict[str, DialectSettings] = {}
     stream: dict[str, StreamSettings] = {}
     upstream: dict[str, UpstreamSettings] = {}
+    accept_api_keys: dict[str, AcceptedKeys] = {}
+    passage: dict[str, PassageSettings] = {}
 
     def __repr__(self) -> str:
         """Without what is secret; `listenkey config show` prints the rest."""

@@ -98,11 +98,15 @@ class Accounts:
         """Accounts in the order of their names."""
         return self._store.read_accounts(after, limit)
 
-    async def add_api_key(self, account: str, wanted: NewApiKey) -> ShownOnce:
-        """Make an API key. Errors: `unknown_account`, `api_key_exists`, `bad_…`."""
+    def _owner(self, account: str) -> Account:
         owner = self._store.find_account(account)
         if owner is None:
             raise Refused(f"there is no account {account}", "add it first", code="unknown_account")
+        return owner
+
+    async def add_api_key(self, account: str, wanted: NewApiKey) -> ShownOnce:
+        """Make an API key. Errors: `unknown_account`, `api_key_exists`, `bad_…`."""
+        owner = self._owner(account)
         unknown = set(wanted.permissions) - _PERMISSIONS
         if unknown:
             raise Refused(
@@ -121,19 +125,29 @@ class Accounts:
         key = check_api_key(wanted.key) if wanted.key is not None else encode(os.urandom(40))
         secret = wanted.secret or ("" if wanted.public_key else secrets.token_hex(32))
         api_key_id = encode(os.urandom(8))
+        await self._keep_api_key(owner, wanted, key, api_key_id, self._vault.seal(secret, api_key_id))
+        return ShownOnce(api_key_id, key, secret or None)
+
+    async def add_accepted_key(self, account: str, key: str) -> None:
+        """Make a venue's own API key good here, without a secret. Errors: as `add_api_key`."""
+        owner = self._owner(account)
+        await self._keep_api_key(owner, NewApiKey(), check_api_key(key), encode(os.urandom(8)), b"")
+
+    async def _keep_api_key(
+        self, owner: Account, wanted: NewApiKey, key: str, api_key_id: str, sealed_secret: bytes
+    ) -> None:
         api_key = ApiKey(
             id=api_key_id,
             account_id=owner.id,
             account=owner.name,
             key=key,
-            sealed_secret=self._vault.seal(secret, api_key_id),
+            sealed_secret=sealed_secret,
             public_key=wanted.public_key or "",
             permissions=tuple(dict.fromkeys(wanted.permissions)),
             ip_allow=check_allow_list(wanted.ip_allow),
             created_at=self._clock.now(),
         )
         await self._store.add_api_key(api_key, api_key.created_at)
-        return ShownOnce(api_key.id, key, secret or None)
 
     async def revoke_api_key(self, api_key_id: str) -> None:
         """Take an API key away. Its listen keys are closed and its sockets ended when this returns."""

@@ -8,7 +8,7 @@ from listenkey.core.records import ApiKey
 from listenkey.dialect.api import TokenCall
 from listenkey.dialect.model import Dialect, Operation
 from listenkey.service.clock import ServiceClock
-from listenkey.service.credentials import Credentials, refusal
+from listenkey.service.credentials import Credentials, is_unproven, refusal
 from listenkey.service.keys import Held, Keys
 from listenkey.service.limits import Call, Limiter, Verdict, settle
 from listenkey.service.listen_tokens import ListenTokens
@@ -91,7 +91,8 @@ class VenueCalls:
                 None,
             )
         else:
-            call = Call(dialect, "", tuple(limit.name for limit in dialect.limits.buckets), 1, address, None)
+            pools = tuple(each.name for each in dialect.limits.buckets if each.counts != "connections")
+            call = Call(dialect, "", pools, 1, address, None)
         verdict = self._limiter.admit(call, now)
         if verdict.fault is not None:
             return await self._fail(call, verdict.fault, verdict, request, now)
@@ -177,7 +178,7 @@ class VenueCalls:
         return render_success(operation, listen_key=held.string, expires_at=held.key.expires_at, now=now)
 
     def _check_signature(self, dialect: Dialect, signed: Signed | None, api_key: ApiKey) -> Fault | None:
-        if signed is None:
+        if signed is None or is_unproven(api_key):
             return None
         return check_signature(dialect, signed, self._credentials.secret(api_key), api_key.public_key)
 

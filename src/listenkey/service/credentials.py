@@ -40,7 +40,9 @@ class Credentials:
         return api_key
 
     def secret(self, api_key: ApiKey) -> bytes:
-        """The secret of an API key."""
+        """The secret of an API key; empty where nobody here knows it, which makes no signature right."""
+        if not api_key.sealed_secret:
+            return b""
         found = self._remembered.get(api_key.key)
         if found is not None and found.secret is not None and found.api_key.id == api_key.id:
             return found.secret
@@ -52,6 +54,12 @@ class Credentials:
     def forget(self) -> None:
         """Drop what is remembered; the store knows."""
         self._remembered.clear()
+
+
+def is_unproven(api_key: ApiKey) -> bool:
+    """Whether an API key is a venue's own that is accepted here: nothing is known to check its signatures
+    with."""
+    return not api_key.sealed_secret and not api_key.public_key
 
 
 def refusal(api_key: ApiKey | None, address: str) -> Fault | None:
