@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from listenkey.dialect import model
+from listenkey.dialect import history, model
 from listenkey.dialect.model import Dialect
 from listenkey.dialect.registry import load_dialects
 from listenkey.wire.routes import OperationRoute, build_routes
@@ -15,7 +15,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "add-a-venue.md"
 PIECE = re.compile(r"<!-- acme\.toml -->\n```toml\n(.*?)```", re.DOTALL)
 STRUCTURES = [
     each
-    for each in vars(model).values()
+    for each in (vars(model) | vars(history)).values()
     if isinstance(each, type) and issubclass(each, msgspec.Struct) and not each.__name__.startswith("_")
 ]
 
