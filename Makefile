@@ -11,6 +11,10 @@ BIN := .venv/bin
 SETUP := tools/setup.sh pyproject.toml
 ARGS ?=
 
+# Half of the tests' time is waiting, so there are more workers than cores. A file's tests stay together.
+WORKERS ?= 3
+SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile
+
 # What `make test` leaves to the targets below it.
 SHORT := not soak and not every_client and not toolchain
 
@@ -47,7 +51,7 @@ snippets: .venv/.dev
 	@tests/snippets/setup short
 
 test: clients snippets lint types contracts tidy
-	@exec $(BIN)/python -m pytest -m "$(SHORT)" $(ARGS)
+	@exec $(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "$(SHORT)" $(ARGS)
 
 test-clients: clients
 	@exec $(BIN)/python -m pytest tests/clients -m "not soak" $(ARGS)
@@ -55,7 +59,7 @@ test-clients: clients
 # The reference's programs in all the other languages; two minutes of set-up where nothing is there yet.
 test-reference: clients
 	@tests/snippets/setup all
-	@exec $(BIN)/python -m pytest tests/snippets tests/chilkat -m toolchain $(ARGS)
+	@exec $(BIN)/python -m pytest tests/snippets tests/chilkat $(SIDE_BY_SIDE) -m toolchain $(ARGS)
 
 soak: .venv/.dev
 	@exec $(BIN)/python -m pytest -m soak --timeout=0 $(ARGS)

@@ -141,6 +141,16 @@ async def test_a_damaged_file_is_not_used(folder: Path, share: float) -> None:
     assert list(verify_folder(folder)) != []
 
 
+async def test_a_number_that_is_none_is_damage(folder: Path) -> None:
+    """What SQLite finds sound and nobody can have written is damage with a remedy, not a program's error."""
+    await filled(folder)
+    with apsw.Connection(str(folder / "listenkey.db")) as db:
+        db.execute("INSERT INTO meta VALUES('time', 'noon') ON CONFLICT DO UPDATE SET value = excluded.value")
+    db.close()
+    with pytest.raises(StoreDamaged):
+        open_sqlite(folder)
+
+
 async def test_a_file_that_was_cut_off_is_not_used(folder: Path) -> None:
     """Half a file is a damaged one."""
     await filled(folder)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import apsw
 
-from listenkey.base.errors import StoreError, StoreFull
+from listenkey.base.errors import StoreDamaged, StoreError, StoreFull
 from listenkey.store.sqlite.checkpoint import Checkpointer, prepare_log
 from listenkey.store.sqlite.database import Database, Durability, Reader, configure, connect, translate
 from listenkey.store.sqlite.epochs import start_new_epochs
@@ -114,6 +114,11 @@ def _translated(path: Path) -> Iterator[None]:
         yield
     except apsw.Error as error:
         raise translate(error, path) from error
+    except (TypeError, ValueError, OverflowError) as error:  # no text, no number: nobody wrote that
+        raise StoreDamaged(
+            f"{path} is damaged: what was read cannot have been written",
+            "run `journal verify`, or restore a backup",
+        ) from error
 
 
 def verify_folder(folder: Path) -> Iterator[str]:
