@@ -20,9 +20,10 @@ class Refusal(Exception):
 
 @dataclass
 class Epoch:
-    """One history of a journal: time and payload by offset, the first of them offset 1."""
+    """One history of a journal: time, payload and whether it is a gap by offset, the first of them offset
+    1."""
 
-    events: list[tuple[Micros, bytes]] = field(default_factory=list)
+    events: list[tuple[Micros, bytes, bool]] = field(default_factory=list)
     oldest: int = 1
 
     def trim(self, older_than: Micros, max_events: int) -> int:
@@ -178,7 +179,7 @@ class Model:
             return (number, offset, True) if payload == submission.payload else "id_conflict"
         epochs = self.journals.setdefault(stream, [Epoch()])
         self.event_time = max(self.event_time, now)
-        epochs[-1].events.append((self.event_time, submission.payload))
+        epochs[-1].events.append((self.event_time, submission.payload, submission.gap))
         number, offset = len(epochs) - 1, len(epochs[-1].events)
         if submission.id is not None:
             self.ids[stream, submission.id] = number, offset, submission.payload

@@ -428,3 +428,30 @@ async def test_a_page_is_bounded_by_its_bytes(store: Store, alice: Account) -> N
         found += page
     assert found == store.read_events(one, epoch, 0, 100)
     assert len(found) == 40
+
+
+async def test_a_gap_takes_an_offset_like_an_event(home: Home) -> None:
+    """What a source could not get is told in its place: to the observer, to who reads, after a kill; ids hold
+    for it, it counts for retention, and no event around it is lost."""
+    store, recorder = home.open(), Recorder()
+    store.start(recorder)
+    account = await store.add_account("alice", START)
+    stream = StreamId(account.id, "orders")
+    found = [Submission(stream, b"1"), Submission(stream, b"{}", "away", gap=True), Submission(stream, b"2")]
+    first = await store.append(found, START)
+    again = await store.append([found[1], Submission(stream, b"3")], START)
+    assert [answer.offset for answer in first if isinstance(answer, Appended)] == [1, 2, 3]
+    assert again[0] == Appended(epoch_of(store, stream), 2, repeated=True)
+    expected = [Event(1, START, b"1"), Event(2, START, b"{}", gap=True), Event(3, START, b"2")]
+    expected.append(Event(4, START, b"3"))
+    assert read_all(store, stream) == expected
+    assert [told[2] for told in recorder.told if len(told) == 3] == expected
+    killed = home.after_kill().open()
+    killed.start(Recorder())
+    epoch = epoch_of(store, stream)
+    assert killed.read_events(stream, epoch, 0, 10) == expected
+    assert list(killed.verify()) == []
+    assert await killed.trim_journals(0, 3, START) == 1
+    assert [event.gap for event in killed.read_events(stream, epoch, 0, 10)] == [True, False, False]
+    await killed.close()
+    await store.close()

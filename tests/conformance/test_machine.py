@@ -43,7 +43,13 @@ POLICIES: st.SearchStrategy[IssuePolicy] = st.sampled_from(
 PICK = st.integers(0, 2**16)
 SPANS = st.sampled_from([0, 1, MINUTE, HOUR - 1, HOUR])
 EVENTS = st.lists(
-    st.tuples(PICK, st.sampled_from([b"a", b"b"]), st.sampled_from([None, None, "one", "two"])), max_size=6
+    st.tuples(
+        PICK,
+        st.sampled_from([b"a", b"b"]),
+        st.sampled_from([None, None, "one", "two"]),
+        st.sampled_from([False, False, True]),
+    ),
+    max_size=6,
 )
 
 
@@ -253,13 +259,13 @@ class Lives(RuleBasedStateMachine):
     # Journals and time ----------------------------------------------------------------------------
 
     @rule(events=EVENTS)
-    def append(self, events: list[tuple[int, bytes, str | None]]) -> None:
+    def append(self, events: list[tuple[int, bytes, str | None, bool]]) -> None:
         """Events for whoever, also for accounts that are gone."""
         holders = {key.account_id for key in self.ever_api_keys}
         streams = [StreamId(account, name) for account in sorted(holders) for name in ("orders", "fills")]
         submissions = [
-            Submission(streams[number % len(streams)], payload, event_id)
-            for number, payload, event_id in events
+            Submission(streams[number % len(streams)], payload, event_id, gap)
+            for number, payload, event_id, gap in events
         ]
         for stream in streams:
             self.look(stream)

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from listenkey.config import Streams
+from listenkey.core.position import Missing
 from tests.edge.gate import BINGX, SPOT, USDM, WAIT, frame, until
 
 TRADE = {"e": "ORDER_TRADE_UPDATE", "E": 1}
@@ -81,6 +82,11 @@ async def published(gate, *numbers):
     return answers[-1]["epoch"]
 
 
+def gap(epoch, offset, **known):
+    """What is said of one."""
+    return {"epoch": epoch, "from": offset, "to": offset, "reason": "upstream", **known}
+
+
 def numbers(messages):
     return [message["event"]["n"] for message in messages]
 
@@ -108,6 +114,32 @@ class TestMessages:
         await published(gate, 2001)
         assert [message["offset"] for message in history] == list(range(501, 2001))
         assert (await reader.next())["offset"] == 2001
+
+    async def test_a_gap_of_the_source_is_told_in_its_place(self, gate, read):
+        """To who reads along and to who comes later, with what is known of it; the next event has the offset
+        after it, and a position counts it as had."""
+        api_key = await gate.api_key()
+        epoch = await published(gate, 1)
+        along = await read(USDM_STREAM, api_key)
+        assert (await along.next())["position"] == 1
+        missing = Missing("disconnected", 5, 9, ("BTCUSDT",))
+        rows = [(missing, None), (b'{"e":"X","n":2}', None), (missing, None)]
+        await gate.gateway.publisher.publish_all("alice", "binance-usdm", rows)
+        later = await read(f"{USDM_STREAM}&since={epoch}:0", api_key)
+        assert [(await later.next())[name] for name in ("position", "offset")] == [0, 1]
+        known = {"cause": "disconnected", "since": 5, "until": 9, "symbols": ["BTCUSDT"]}
+        for reader in (along, later):
+            gaps_and_event = [await reader.next() for _ in range(3)]
+            assert gaps_and_event[0] == {"gap": gap(epoch, 2, **known)}
+            assert (gaps_and_event[1]["offset"], gaps_and_event[1]["event"]["n"]) == (3, 2)
+            assert gaps_and_event[2] == {"gap": gap(epoch, 4, **known)}
+            heard = asyncio.ensure_future(reader.next())
+            await until(lambda heard=heard: gate.advance(5) or heard.done())
+            assert (await heard)["position"] == 4
+        text = (await gate.call("GET", "/v1/journal/alice/binance-usdm?limit=2")).text
+        read_over = [json.loads(line) for line in text.splitlines()]
+        assert [next(iter(each)) for each in read_over] == ["offset", "gap", "offset", "position"]
+        assert read_over[1] == {"gap": gap(epoch, 2, **known)}
 
     async def test_history_beyond_all_buffers_arrives_whole(self, gate, read):
         """Read as slowly as the reader takes it: nothing is lost, nothing is hoarded, nobody is called

@@ -4,7 +4,7 @@ import pytest
 
 from listenkey.base.clock import HOUR, SECOND
 from listenkey.base.errors import StoreError
-from listenkey.core.position import Position
+from listenkey.core.position import Missing, Position
 from listenkey.core.records import StreamId
 from listenkey.service.consumers import Delivery, DeliveryRules
 from listenkey.wire.frames import raw
@@ -396,3 +396,25 @@ async def test_stopping_ends_the_feeds(house):
     await house.gateway.streams.stop()
     assert not house.gateway.streams._feeds
     assert watcher.closed == []
+
+
+async def test_a_gap_of_the_source_passes_a_venue_s_socket(house):
+    """What native readers are told of is nothing to a program that would take it for an event: live, from a
+    replay, and by a filter. It counts as had, so that nothing is told again because of it."""
+    api_key = await house.account()
+    string = await house.create(USDM, api_key)
+    streams, publisher = house.gateway.streams, house.gateway.publisher
+    event, missing = (b'{"e":"x"}', None), (Missing("disconnected"), None)
+    answers = await publisher.publish_all("alice", "binance-usdm", [event, missing])
+    assert [answer.offset for answer in answers] == [1, 2]
+    replayed, live, filtered = (Watcher() for _ in range(3))
+    for watcher, events in ((replayed, None), (live, None), (filtered, frozenset({"x"}))):
+        streams.subscribe(watcher, house.resolve(string), "binance-usdm", raw("text"), events=events)
+    await house.drain()
+    await publisher.publish_all("alice", "binance-usdm", [missing, event, missing])
+    await house.drain()
+    for watcher in (replayed, live, filtered):
+        assert set(watcher.got) == {raw("text").wrap(b'{"e":"x"}')}
+        assert watcher.subscriptions[0].next == 6
+    assert house.gateway.metrics.events_published == 2
+    assert house.gateway.metrics.events_passed_over == 0

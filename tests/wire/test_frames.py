@@ -7,7 +7,9 @@ from websockets.streams import StreamReader
 
 from listenkey.core.records import Event
 from listenkey.wire import frames
+from listenkey.wire.api import SubscriptionEvents
 from listenkey.wire.frames import BINARY, TEXT, event_type, ws_frame
+from listenkey.wire.times import InMicros
 from tests.wire.asking import DIALECTS
 
 PAYLOAD = b'{"e":"executionReport","E":1}'
@@ -132,3 +134,19 @@ def test_keys_tell_variants_apart() -> None:
 def test_event_type(payload: bytes, expected: str) -> None:
     """The type is the top-level `e` where that is text, and nothing for anything else."""
     assert event_type(payload) == expected
+
+
+def test_a_journaled_gap_has_no_place_in_a_venues_protocol() -> None:
+    """What the gateway notes for native readers reaches no program that would take it for an event."""
+    spot = DIALECTS["binance-spot"]
+    bingx = next(stream for stream in DIALECTS["bingx"].streams if stream.topics)
+    gap = Event(18, 1_732_180_000_000_000, b'{"cause":"disconnected"}', gap=True)
+    venues = [
+        *(frames.raw(codec) for codec in ("text", "gzip_binary")),
+        frames.combined("name", "text"),
+        frames.by_topic(bingx, "gzip_binary"),
+        InMicros(frames.raw("text"), [spot], "binance-spot"),
+        SubscriptionEvents(spot.apis[0], 0),
+    ]
+    assert [variant.encode("e", gap) for variant in venues] == [None] * len(venues)
+    assert all(variant.encode("e", gap) for variant in (frames.native_socket(), frames.native_sse()))

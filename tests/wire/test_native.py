@@ -2,11 +2,12 @@ import json
 
 import pytest
 
-from listenkey.core.position import Gap, Position
+from listenkey.core.position import Gap, Missing, Position
 from listenkey.core.records import Event
 from listenkey.wire import native
 
 NOW = 1_732_180_000_000_000
+KNOWN = Missing("disconnected", 5, 9, ("BTCUSDT",), ("USDT",), "too long ago")
 
 
 def parse_sse(text: bytes) -> tuple[str, str, str]:
@@ -40,11 +41,29 @@ def parse_sse(text: bytes) -> tuple[str, str, str]:
             b'{"gap":{"epoch":"k3f9","from":19,"to":null,"next":{"epoch":"q7d2","offset":1},"reason":"epoch"}}',
         ),
         (native.end_json("expired"), b'{"end":{"reason":"expired"}}'),
+        (
+            native.event_json("k3f9", Event(18, NOW, native.missing_json(Missing("disconnected")), gap=True)),
+            b'{"gap":{"epoch":"k3f9","from":18,"to":18,"reason":"upstream","cause":"disconnected"}}',
+        ),
+        (
+            native.event_json("k3f9", Event(18, NOW, native.missing_json(KNOWN), gap=True)),
+            (
+                b'{"gap":{"epoch":"k3f9","from":18,"to":18,"reason":"upstream","cause":"disconnected",'
+                b'"since":5,"until":9,"symbols":["BTCUSDT"],"differs":["USDT"],"why":"too long ago"}}'
+            ),
+        ),
     ],
 )
 def test_messages(message: bytes, expected: bytes) -> None:
     """Each message has exactly the contract's shape, and the event its bytes."""
     assert message == expected
+
+
+def test_a_journaled_gap_as_text() -> None:
+    """A reader that comes back by its id has had the gap, and is not told again."""
+    gap = Event(18, NOW, native.missing_json(KNOWN), gap=True)
+    at, kind, data = parse_sse(native.event_text("k3f9", gap))
+    assert (at, kind, data.encode()) == ("k3f9:18", "gap", native.event_json("k3f9", gap))
 
 
 def test_event_text() -> None:

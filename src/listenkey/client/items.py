@@ -65,6 +65,8 @@ class Gap(msgspec.Struct, frozen=True):
     """Assets and positions of which the venue's snapshot says other than the events do."""
     why: str = ""
     """Why the history could not fill it, for people."""
+    cause: str = ""
+    """Of a gateway's `upstream`: the reason that its own source gave."""
 
 
 class State(msgspec.Struct, frozen=True):

@@ -33,6 +33,12 @@ class _Gap(msgspec.Struct):
     to: int | None = None
     next: _Next | None = None
     reason: str = ""
+    cause: str = ""
+    since: int = 0
+    until: int = 0
+    symbols: tuple[str, ...] = ()
+    differs: tuple[str, ...] = ()
+    why: str = ""
 
 
 class _End(msgspec.Struct):
@@ -157,7 +163,20 @@ class NativeReader:
                 self.position = Position(gap.next.epoch, gap.next.offset - 1)
             elif last is not None:
                 self.position = last
-            self._buffer.put(Gap(gap.reason, Position(gap.epoch, gap.first), last), before)
+            self._buffer.put(
+                Gap(
+                    gap.reason,
+                    Position(gap.epoch, gap.first),
+                    last,
+                    gap.since,
+                    gap.until,
+                    gap.symbols,
+                    gap.differs,
+                    gap.why,
+                    gap.cause,
+                ),
+                before,
+            )
         elif message.position is not None:
             reached = Position(message.epoch, message.position)
             if self.position == reached or self.position is None:

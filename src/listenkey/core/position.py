@@ -44,6 +44,24 @@ class Gap(msgspec.Struct, frozen=True):
     next: Position | None = None
 
 
+class Missing(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a source knows of events that it could not get. It is journaled in their place, under an offset of
+    its own."""
+
+    cause: str
+    """Why they are missing, in a word."""
+    since: int = 0
+    """The last moment at which nothing was missing, in ms; 0 where that is not known."""
+    until: int = 0
+    """And the first at which nothing is again."""
+    symbols: tuple[str, ...] = ()
+    """Of which symbols the venue's history was fetched nevertheless; it is journaled around here."""
+    differs: tuple[str, ...] = ()
+    """Assets and positions of which the venue says other than the events do."""
+    why: str = ""
+    """Why it could not be filled, for people."""
+
+
 class JournalView(msgspec.Struct, frozen=True):
     """One epoch of a journal as committed: what it still holds, and its head (0 when empty)."""
 

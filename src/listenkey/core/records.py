@@ -69,11 +69,13 @@ class StreamId(msgspec.Struct, frozen=True):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """One journaled event, its payload as published."""
+    """One journaled event, its payload as published; or, in its place, what a source knows of a gap."""
 
     offset: int
     time: Micros
     payload: bytes
+    gap: bool = False
+    """Nobody is sent this as an event: it says that events are missing here, and what is known of them."""
 
 
 class Token(msgspec.Struct, frozen=True):

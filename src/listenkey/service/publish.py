@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 import msgspec
 
 from listenkey.base.errors import StoreError
+from listenkey.core.position import Missing
 from listenkey.core.records import StreamId
 from listenkey.service.catalogue import Catalogue
 from listenkey.service.clock import ServiceClock
@@ -14,6 +15,7 @@ from listenkey.service.metrics import Metrics
 from listenkey.service.names import StreamNames
 from listenkey.store.base import Appended, NotAppended, Store, Submission
 from listenkey.wire.frames import event_type
+from listenkey.wire.native import missing_json
 
 _REMEMBERED = 100_000
 _LONGEST_ID = 256
@@ -79,11 +81,17 @@ class Publisher:
         return (await self.publish_all(account, stream, [(payload, event_id)]))[0]
 
     async def publish_all(
-        self, account: str, stream: str, events: Sequence[tuple[bytes, str | None]]
+        self, account: str, stream: str, found: Sequence[tuple[bytes | Missing, str | None]]
     ) -> list[Appended | Problem]:
-        """The same for several events and their ids, in their order and in one commit."""
+        """The same for several events, or what is known of missing ones, and their ids, in their order and in
+        one commit."""
         return await self._append(
-            [self._check(account, stream, payload, event_id, refuses=False) for payload, event_id in events]
+            [
+                self._gap(account, stream, what, event_id)
+                if isinstance(what, Missing)
+                else self._check(account, stream, what, event_id, refuses=False)
+                for what, event_id in found
+            ]
         )
 
     async def _append(self, parsed: list[Submission | Problem]) -> list[Appended | Problem]:
@@ -102,7 +110,9 @@ class Publisher:
         remaining = iter(results)
         for item in parsed:
             outcome = next(remaining) if isinstance(item, Submission) else item
-            if isinstance(outcome, Appended):
+            if isinstance(outcome, Appended) and isinstance(item, Submission) and item.gap:
+                merged.append(outcome)
+            elif isinstance(outcome, Appended):
                 self._metrics.events_repeated += outcome.repeated
                 self._metrics.events_published += not outcome.repeated
                 merged.append(outcome)
@@ -143,6 +153,12 @@ class Publisher:
         if refuses and refusal is not None:
             return Problem("bad_line", refusal)
         return Submission(stream_id, payload, event_id)
+
+    def _gap(self, account: str, stream: str, missing: Missing, event_id: str | None) -> Submission | Problem:
+        found = self._streams.get((account, stream)) or self._find(account, stream)
+        if isinstance(found, Problem):
+            return found
+        return Submission(found, missing_json(missing), event_id, gap=True)
 
     def _find(self, account: str, stream: str) -> StreamId | Problem:
         if not self._names.is_stream(stream):

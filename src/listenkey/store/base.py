@@ -62,11 +62,12 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Submission(msgspec.Struct, frozen=True):
-    """One event to journal."""
+    """One event to journal, or a gap that a source found."""
 
     stream: StreamId
     payload: bytes
     id: str | None = None
+    gap: bool = False
 
 
 class Appended(msgspec.Struct, frozen=True):
@@ -218,7 +219,7 @@ class Store(Protocol):
         durable. Order: offsets of a stream follow the order of submission; times never fall, an event gets
         that of the one before it where `now` is earlier. Many events may take several commits: where one of
         those fails the future does, though others went well. A full disk is no failure of the future: events
-        that found no room are answered `store_full`."""
+        that found no room are answered `store_full`. A gap is journaled like an event."""
         ...
 
     def read_journal(self, stream: StreamId, epoch: str | None = None) -> JournalView | None:

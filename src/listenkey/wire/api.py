@@ -172,9 +172,9 @@ class SubscriptionEvents:
         self._subscription = subscription
         self.key: Hashable = ("api", api.path, subscription)
 
-    def encode(self, epoch: str, event: Event) -> bytes:
+    def encode(self, epoch: str, event: Event) -> bytes | None:
         """A journaled event as a frame."""
-        return self.wrap(event.payload)
+        return None if event.gap else self.wrap(event.payload)
 
     def wrap(self, payload: bytes) -> bytes:
         """Any payload as a frame."""

@@ -73,7 +73,8 @@ def event_type(payload: bytes) -> str:
 
 
 class Variant(Protocol):
-    """One way to write events. Variants with equal keys write equal bytes."""
+    """One way to write events. Variants with equal keys write equal bytes. Only the native stream has words
+    for a journaled gap; a venue's protocol passes over it."""
 
     key: Hashable
 
@@ -97,7 +98,9 @@ class _Around:
         self._after = after
         self._frame = framer(codec)
 
-    def encode(self, epoch: str, event: Event) -> bytes:
+    def encode(self, epoch: str, event: Event) -> bytes | None:
+        if event.gap:
+            return None
         return self._frame(b"%b%b%b" % (self._before, event.payload, self._after))
 
     def wrap(self, payload: bytes) -> bytes:
@@ -113,8 +116,8 @@ class _Raw:
         self.key: Hashable = ("raw", codec)
         self._frame = framer(codec)
 
-    def encode(self, epoch: str, event: Event) -> bytes:
-        return self._frame(event.payload)
+    def encode(self, epoch: str, event: Event) -> bytes | None:
+        return None if event.gap else self._frame(event.payload)
 
     def wrap(self, payload: bytes) -> bytes:
         return self._frame(payload)

@@ -9,7 +9,7 @@ from typing import Final, Literal
 import msgspec
 
 from listenkey.base.clock import Micros, to_millis
-from listenkey.core.position import Gap, Position
+from listenkey.core.position import Gap, Missing, Position
 from listenkey.core.records import Event
 
 EndReason = Literal["expired", "closed", "revoked", "slow", "shutdown"]
@@ -20,12 +20,31 @@ _encode = msgspec.json.Encoder().encode
 
 
 def event_json(epoch: str, event: Event) -> bytes:
-    """`{"offset":18,"epoch":"k3f9","time":ms,"event":{…}}`, the event's bytes as published."""
+    """`{"offset":18,"epoch":"k3f9","time":ms,"event":{…}}`, the event's bytes as published; or a gap of one
+    offset."""
+    if event.gap:
+        return recorded_gap_json(epoch, event)
     return b'{"offset":%d,"epoch":"%b","time":%d,"event":%b}' % (
         event.offset,
         epoch.encode(),
         to_millis(event.time),
         event.payload,
+    )
+
+
+def missing_json(missing: Missing) -> bytes:
+    """What is journaled of a gap: `{"cause":…[,"since":ms][,"until":ms][,"symbols":[…]][,"differs":[…]]
+    [,"why":…]}`."""
+    return _encode(missing)
+
+
+def recorded_gap_json(epoch: str, event: Event) -> bytes:
+    """`{"gap":{"epoch":…,"from":18,"to":18,"reason":"upstream","cause":…[,"since":ms][,"until":ms]…}}`."""
+    return b'{"gap":{"epoch":"%b","from":%d,"to":%d,"reason":"upstream",%b}' % (
+        epoch.encode(),
+        event.offset,
+        event.offset,
+        event.payload[1:],
     )
 
 
@@ -59,7 +78,9 @@ def sse(kind: Kind, data: bytes, at: Position | None = None) -> bytes:
 
 
 def event_text(epoch: str, event: Event) -> bytes:
-    """An event as a server-sent event."""
+    """An event, or a journaled gap, as a server-sent event."""
+    if event.gap:
+        return sse("gap", recorded_gap_json(epoch, event), Position(epoch, event.offset))
     data = event_json(epoch, event)
     if b"\n" in data or b"\r" in data:
         return sse("event", data, Position(epoch, event.offset))

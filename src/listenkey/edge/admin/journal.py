@@ -81,6 +81,6 @@ def _batches(
                 yield native.gap_json(gap) + b"\n"
             yield b"".join(native.event_json(part.epoch, event) + b"\n" for event in events)
             reached = Position(part.epoch, events[-1].offset)
-            left = None if left is None else left - len(events)
+            left = None if left is None else left - sum(not event.gap for event in events)
         part = None if left == 0 else part.then
     yield native.position_json(reached, gateway.clock.now()) + b"\n"

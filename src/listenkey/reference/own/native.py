@@ -20,6 +20,7 @@ def _only(
 
 
 _NEXT: Final = _only("NextEvent", {"epoch": _EPOCH, "offset": _OFFSET}, "The next event.")
+_NAMES: Final[Json] = {"type": "array", "items": {"type": "string"}}
 _GAP: Final = _only(
     "Missing",
     {
@@ -29,7 +30,15 @@ _GAP: Final = _only(
         "reason": {"type": "string", "enum": list(get_args(GapReason))},
     },
     "From here to there, or on where `to` is null; what comes is `next`, or `to` + 1.",
-    {"next": _NEXT},
+    {
+        "next": _NEXT,
+        "cause": {"type": "string", "description": "Of `upstream`: why, in a word."},
+        "since": {**_TIME, "description": "Of `upstream`: the last moment at which nothing was missing."},
+        "until": {**_TIME, "description": "Of `upstream`: the first at which nothing is again."},
+        "symbols": {**_NAMES, "description": "Of `upstream`: what was fetched from history nevertheless."},
+        "differs": {**_NAMES, "description": "Of `upstream`: what the venue says otherwise than the events do."},
+        "why": {"type": "string", "description": "Of `upstream`: why it could not be filled, for people."},
+    },
 )
 _END: Final = _only("WhyEnded", {"reason": {"type": "string", "enum": list(get_args(EndReason))}}, "Why.")
 _EVENT: Final[Json] = {"title": "Event", "type": "object", "description": "As it was published."}

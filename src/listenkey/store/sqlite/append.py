@@ -20,7 +20,9 @@ def append(
         if journal is None or not tx.ensure(journal):
             answers.append(UNKNOWN_ACCOUNT)
         elif submission.id is None:
-            answers.append(Appended(journal.epoch, tx.log(journal, now, submission.payload)))
+            answers.append(
+                Appended(journal.epoch, tx.log(journal, now, submission.payload, None, submission.gap))
+            )
         else:
             answers.append(_append_once(tx, journal, submission, submission.id, now))
     return answers
@@ -32,7 +34,8 @@ def _append_once(
     digest = digest_of(submission.payload)
     found = _find(tx, journal, event_id)
     if found is None:
-        return Appended(journal.epoch, tx.log_once(journal, now, submission.payload, event_id, digest))
+        offset = tx.log_once(journal, now, submission.payload, event_id, digest, submission.gap)
+        return Appended(journal.epoch, offset)
     epoch, offset, first = found
     if first != digest:
         return NotAppended("id_conflict", f"this id was used for another event, {epoch}:{offset}")

@@ -142,13 +142,16 @@ class Journals:
     ) -> tuple[list[Event], int | None]:
         """The events of rows, or as many as fit, and how many bytes are left."""
         lowest, highest = seqs[0], seqs[-1]
-        sql = "SELECT offset, time, payload FROM log WHERE seq = ?"
+        sql = "SELECT offset, time, gap IS NOT NULL, payload FROM log WHERE seq = ?"
         values: Sequence[Sequence[int]] = [(seq,) for seq in seqs]
         if highest - lowest < 4 * len(seqs):
-            sql = "SELECT offset, time, payload FROM log WHERE seq BETWEEN ? AND ? AND journal = ?"
+            sql = (
+                "SELECT offset, time, gap IS NOT NULL, payload FROM log"
+                " WHERE seq BETWEEN ? AND ? AND journal = ?"
+            )
             values = [(lowest, highest, journal.id)]
         if most_bytes is None:
             rows = self._db.rows_of_each(sql, values)
         else:
             rows, most_bytes = self._db.rows_within(most_bytes, sql, values)
-        return [Event(*row) for row in rows], most_bytes
+        return [Event(offset, at, payload, gap == 1) for offset, at, gap, payload in rows], most_bytes

@@ -111,7 +111,12 @@ CREATE INDEX consumer_passing ON consumer(used_at)
     WHERE substr(place, 1, 7) = 'events=' OR instr(holder, '@') > 0;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _PLACES)
+_GAPS: Final = """
+-- 1 in the row of a gap that a source found: what is known of it is the payload.
+ALTER TABLE log ADD COLUMN gap INTEGER;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _PLACES, _GAPS)
 """Script n brings a file of version n to version n + 1."""
 
 

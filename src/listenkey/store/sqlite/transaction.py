@@ -83,6 +83,7 @@ class Transaction:
         self.removed: set[int] = set()
         self._segment: Segment = {}
         self._rows: list[Value] = []
+        self._gaps: list[int] = []
         self._ids: list[tuple[Journal, str]] = []
         self._new: list[Journal] = []
 
@@ -117,7 +118,9 @@ class Transaction:
         )
         return True
 
-    def log(self, journal: Journal, now: Micros, payload: bytes, event_id: str | None = None) -> int:
+    def log(
+        self, journal: Journal, now: Micros, payload: bytes, event_id: str | None = None, gap: bool = False
+    ) -> int:
         """Append an event to a journal that has its row; its offset. Times never fall within the log."""
         self.event_time = at = max(now, self.event_time)
         self.seq = seq = self.seq + 1
@@ -126,14 +129,24 @@ class Transaction:
         group = self._segment.get(journal)
         if group is None:
             group = self._segment[journal] = Group(journal)
-        group.events.append(Event(offset, at, payload))
+        group.events.append(Event(offset, at, payload, gap))
+        if gap:
+            self._gaps.append(seq)
         group.seqs.append(seq)
         self._rows += (seq, journal.id, offset, at, event_id, payload)
         return offset
 
-    def log_once(self, journal: Journal, now: Micros, payload: bytes, event_id: str, digest: bytes) -> int:
+    def log_once(
+        self,
+        journal: Journal,
+        now: Micros,
+        payload: bytes,
+        event_id: str,
+        digest: bytes,
+        gap: bool = False,
+    ) -> int:
         """The same for an event with an id that the journal does not know."""
-        offset = self.log(journal, now, payload, event_id)
+        offset = self.log(journal, now, payload, event_id, gap)
         journal.recent[event_id] = (offset, self.event_time, digest)
         self._ids.append((journal, event_id))
         return offset
@@ -161,6 +174,8 @@ class Transaction:
         """Make the batch durable, then part of the writer's memory. Raises `apsw.Error` where that failed."""
         self._close_segment()
         _insert_rows(self.db, self._rows)
+        for seq in self._gaps:  # so rare that the rows of events need not name the column
+            self.db.execute("UPDATE log SET gap = 1 WHERE seq = ?", (seq,))
         memory = self.memory
         # The newest event says the time as well, and saves a page.
         saves_time = self.time > memory.saved_time and not (self._rows and self.event_time >= self.time)
@@ -221,7 +236,9 @@ def _faults(hear: Callable[[], None]) -> Iterator[Exception]:
 
 @cache
 def _insert(rows: int) -> str:
-    return "INSERT INTO log VALUES" + ",".join(repeat("(?,?,?,?,?,?)", rows))
+    return "INSERT INTO log(seq, journal, offset, time, id, payload) VALUES" + ",".join(
+        repeat("(?,?,?,?,?,?)", rows)
+    )
 
 
 def _insert_rows(db: Database, values: list[Value]) -> None:
