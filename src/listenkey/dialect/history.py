@@ -148,6 +148,31 @@ class StateEvent(_Model, frozen=True, kw_only=True):
     amount: str = "pa"
 
 
+class Effect(_Model, frozen=True, kw_only=True):
+    """What a fill does to balances and positions: where in the order event the parts of it are. A path that
+    is empty is none of this venue's."""
+
+    time: str
+    """When a fill was, on the clock of `state_time`."""
+    state_time: str
+    """In the state event: when balances and positions came to be so."""
+    side: str
+    buy: str = "BUY"
+    quantity: str
+    quote: str = ""
+    """The amount in the quote asset, where assets are exchanged; no position changes then."""
+    position_side: str = ""
+    unsigned: bool = False
+    """Whether a short position's amount is told without a sign."""
+    fee: str = ""
+    fee_asset: str = ""
+    fee_is_negative: bool = False
+    """Whether what is paid has a minus."""
+    profit: str = ""
+    profit_asset: str = ""
+    """Empty where it is the asset at the end of the symbol's name."""
+
+
 class History(_Model, frozen=True, kw_only=True):
     """How what one stream missed, or one part of it, is asked for and told."""
 
@@ -164,3 +189,5 @@ class History(_Model, frozen=True, kw_only=True):
     position_row: PositionRow | None = None
     order_event: OrderEvent
     state_event: StateEvent
+    effect: Effect | None = None
+    """None where a fill's effect is not told; then only what no fill touched can be compared."""

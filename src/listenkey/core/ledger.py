@@ -1,0 +1,101 @@
+"""What an account holds, by name, as events and fills tell it: to be compared with what its venue says.
+
+A venue tells totals in its state events, which a break may have swallowed for good, and the fills can be had
+again. So a name has its last total and what fills later than that added to it.
+"""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Final, Self
+
+import msgspec
+
+_NONE: Final = Decimal(0)
+_GRAIN: Final = Decimal("0.00000001")
+"""To which venues round each fill's profit and fee."""
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What an event says of one asset or position."""
+
+    name: str
+    at_ms: int
+    """When it came to be so, by the venue's clock."""
+    amount: Decimal
+    is_total: bool
+    """Whether so much is held from then on, or so much was added."""
+
+
+class _Account(msgspec.Struct):
+    total: Decimal = _NONE
+    at_ms: int = 0
+    added: list[tuple[int, Decimal]] = []
+    """Not before the total: when, and how much."""
+
+
+class Ledger:
+    """Names and what is held of each. `whole`: of a name that was never told of nothing is held; else nobody
+    knows."""
+
+    def __init__(self, totals: Mapping[str, Decimal], *, whole: bool) -> None:
+        self.accounts = {name: _Account(amount) for name, amount in totals.items()}
+        self._whole = whole
+
+    def copy(self) -> Self:
+        """Another that goes its own way."""
+        other = type(self)({}, whole=self._whole)
+        for name, each in self.accounts.items():
+            other.accounts[name] = _Account(each.total, each.at_ms, [*each.added])
+        return other
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that was ever told of."""
+        return tuple(self.accounts)
+
+    def apply(self, changes: Iterable[Change]) -> None:
+        """Take what an event says, in whatever order events come."""
+        for change in changes:
+            account = self.accounts.setdefault(change.name, _Account())
+            if change.is_total:
+                if change.at_ms >= account.at_ms:
+                    account.total, account.at_ms = change.amount, change.at_ms
+                    account.added = [each for each in account.added if each[0] >= change.at_ms]
+            elif change.at_ms >= account.at_ms:
+                account.added.append((change.at_ms, change.amount))
+
+    def settle(self, until_ms: int) -> None:
+        """Count what was added up to then to the totals, and forget what there is none of: nothing that is
+        older will be told any more."""
+        for name, account in tuple(self.accounts.items()):
+            old = [amount for at, amount in account.added if account.at_ms < at <= until_ms]
+            if old:
+                account.total += sum(old)
+                account.added = [each for each in account.added if each[0] > until_ms]
+                account.at_ms = until_ms
+            if self._whole and not account.total and not account.added and account.at_ms <= until_ms:
+                del self.accounts[name]
+
+    def amounts(self, name: str) -> "Amounts | None":
+        """What may be held of a name: fills of the very moment of a total may be in it or not. None where no
+        total was ever told."""
+        account = self.accounts.get(name, _Account())
+        if not self._whole and not account.at_ms:
+            return None
+        ties = [amount for at, amount in account.added if at == account.at_ms]
+        later = sum((amount for at, amount in account.added if at > account.at_ms), _NONE)
+        held = [account.total + later]
+        for amount in ties:
+            held.append(held[-1] + amount)
+        return Amounts(tuple(held), _GRAIN * len(account.added))
+
+
+class Amounts(msgspec.Struct, frozen=True):
+    """Amounts any of which may be right, give or take a little."""
+
+    held: tuple[Decimal, ...]
+    slack: Decimal
+
+    def has(self, amount: Decimal) -> bool:
+        """Whether this is one of them."""
+        return any(abs(each - amount) <= self.slack for each in self.held)
