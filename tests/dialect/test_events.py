@@ -47,13 +47,13 @@ def test_every_stream_has_its_events(name: str) -> None:
 
 
 def test_catalogues_are_shared_and_cut() -> None:
-    """One file serves several families, each with what it has of it."""
+    """One file serves several families or streams, each with what it has of it."""
     spot, margin = (
         {event.type for event in DIALECTS[name].events} for name in ("binance-spot", "binance-margin")
     )
     assert spot - margin == {"externalLockUpdate"}
     coinm = {event.type for event in DIALECTS["bingx"].events if "bingx-coinm" in event.streams}
-    assert coinm == {"ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE", "ACCOUNT_CONFIG_UPDATE"}
+    assert coinm == {"ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE", "ACCOUNT_CONFIG_UPDATE", "SNAPSHOT"}
     assert all(event.documentation.startswith("https://") for _, _, event in ALL)
 
 

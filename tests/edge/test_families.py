@@ -149,6 +149,30 @@ async def test_times_in_microseconds(gate, path):
     assert await socket.json() == ({"stream": key, "data": turned} if combined else turned)
 
 
+async def test_a_unit_that_there_is_not_is_refused(gate):
+    """A misspelt unit is the venue's -1194, on its streams, its WebSocket API and its calls; never silence or
+    milliseconds. On a shared path only those products mind that know units."""
+    api_key = await gate.api_key()
+    key = await make(gate, DIALECTS["binance-spot"], api_key)
+    expected = {
+        "code": -1194,
+        "msg": "Invalid value for time unit; expected either MICROSECOND or MILLISECOND.",
+    }
+    for path in (f"/ws/{key}", "/ws", "/ws-api/v3"):
+        refused = await gate.refusal(f"{path}?timeUnit=NANOSECOND")
+        assert (refused.status_code, json.loads(refused.body)) == (400, expected)
+    for verb, path in (("GET", "/api/v3/time"), ("POST", "/api/v3/userDataStream")):
+        answer = await gate.venue_call(verb, path, api_key, headers={"x-mbx-time-unit": "NANOSECOND"})
+        assert (answer.status_code, answer.json()) == (400, expected)
+    other = await make(gate, DIALECTS["binance-usdm"], api_key)
+    await (await gate.dial(f"/ws/{other}?timeUnit=NANOSECOND")).silent()
+    times = [
+        (await gate.venue_call("GET", "/api/v3/time", headers={"x-mbx-time-unit": unit})).json()["serverTime"]
+        for unit in ("microsecond", "MILLISECOND")
+    ]
+    assert times[0] // 1000 == times[1]
+
+
 async def test_milliseconds_where_the_venue_has_no_other_unit(gate):
     """On a shared path the unit is for those products that know it."""
     dialect = DIALECTS["binance-usdm"]

@@ -5,7 +5,8 @@ import pytest
 
 from listenkey.core.records import Event
 from listenkey.wire import frames
-from listenkey.wire.times import InMicros, values_in_micros, wants_micros
+from listenkey.wire.messages import Fault, Request
+from listenkey.wire.times import InMicros, read_time_unit, values_in_micros, wants_micros, without_unit
 from tests.wire.asking import DIALECTS
 
 SPOT, USDM, US = (DIALECTS[name] for name in ("binance-spot", "binance-usdm", "binance-us"))
@@ -88,6 +89,28 @@ def test_wrapping_is_that_of_the_variant() -> None:
 def test_who_asks(query: bytes, wanted: bool) -> None:
     """Capitals do not matter in the unit, and do in the name; venues without it are never asked."""
     assert wants_micros([SPOT, USDM, US], query) == ({"binance-spot"} if wanted else frozenset())
+
+
+@pytest.mark.parametrize(
+    "query, good",
+    [(b"timeUnit=MICROSECOND", True), (b"timeUnit=millisecond", True), (b"timeUnit=", True), (b"", True),
+     (b"timeUnit=NANOSECOND", False), (b"streams=K&timeUnit=us", False), (b"=us", True)],
+)  # fmt: skip
+def test_a_unit_that_there_is_not_is_a_fault_where_units_are_known(query: bytes, good: bool) -> None:
+    """A typing error in the unit is told, and no client takes milliseconds for microseconds."""
+    assert without_unit([USDM, SPOT], query) is (None if good else SPOT)
+    assert without_unit([USDM, US], query) is None
+
+
+@pytest.mark.parametrize(
+    "unit, expected", [(b"microsecond", True), (b"MILLISECOND", False), (b"", False), (b"second", None)]
+)
+def test_the_header_of_a_call(unit: bytes, expected: bool | None) -> None:
+    """Spot's calls are asked for a unit by header; others have none and never look."""
+    request = Request("GET", "/api/v3/time", b"", {b"x-mbx-time-unit": unit})
+    asked = read_time_unit(SPOT, request)
+    assert asked == (Fault("time_unit_wrong") if expected is None else expected)
+    assert read_time_unit(USDM, request) is False
 
 
 def test_values_of_answers() -> None:

@@ -32,6 +32,7 @@ FailureKind = Literal[
     "timestamp_late",
     "timestamp_early",
     "recv_window_wrong",
+    "time_unit_wrong",
     "rate_limited",  # a bucket is full
     "endpoint_disabled",  # inside the penalty that a full bucket started
     "error_breaker",  # too many equal errors
@@ -452,6 +453,8 @@ class Dialect(_Model, frozen=True, kw_only=True):
     public_calls: tuple[PublicCall, ...] = ()
     error_envelope: str
     """Template of an error body, with `$code` and `$msg`."""
+    time_unit_header: str = ""
+    """Header by which a REST call asks for times in microseconds (`MICROSECOND`); empty for none."""
     failures: tuple[Failure, ...]
     unknown_paths: tuple[UnknownPath, ...] = ()
     limits: Limits

@@ -34,7 +34,7 @@ from listenkey.wire.messages import Fault, Request
 from listenkey.wire.parameters import read_form
 from listenkey.wire.rest import render_fault
 from listenkey.wire.routes import ApiRoute, PublicRoute, Route, RouteTable, SocketRoute, UnknownRoute
-from listenkey.wire.times import wants_micros
+from listenkey.wire.times import wants_micros, without_unit
 
 _NATIVE: Final = "/lk/"
 _log = structlog.get_logger(__name__)
@@ -86,7 +86,7 @@ class Venue:
         if self._beyond is not None and _is_offered(route):
             target = without_prefix(path, route.path, scope["raw_path"])
             onward = None if target is None else Onward(route.dialect, route.path, target, address)
-            if onward is not None and self._beyond.takes(onward, route):
+            if onward is not None and self._beyond.takes(onward, method, route):
                 await self._beyond.handle(onward, scope, receive, send)
                 return
         close = False
@@ -146,6 +146,9 @@ class Venue:
             return self._refuse(upgrade, dialect, Fault("internal"))
         if actions and isinstance(actions[0], Close):
             return self._refuse(upgrade, dialect, Fault("listen_key_unknown"), status=401)
+        meant = route.candidates if session.awaits_key else (session.speaks_for,)
+        if asked := without_unit([each.dialect for each in meant], upgrade.query):
+            return self._refuse(upgrade, asked, Fault("time_unit_wrong"))
         places = self._sockets.places_for(session)
         if places is not None and not places.take(address):
             return Refusal(429, b"too many sockets without a listen key")
@@ -166,6 +169,8 @@ class Venue:
     ) -> asyncio.Protocol | Refusal:
         gateway = self._gateway
         fault = admit_connection(gateway.api_parts, route.dialect, route.api, address, gateway.clock.now())
+        if fault is None and without_unit([route.dialect], upgrade.query):
+            fault = Fault("time_unit_wrong")
         if fault is not None:
             return self._refuse(upgrade, route.dialect, fault)
         if not welcomed:

@@ -298,6 +298,8 @@ def _can_meet(dialect: Dialect, operation: Operation, kind: FailureKind) -> bool
             met |= _KEYED if operation.missing_key == "failure" else {"parameter_illegal"}
     if operation.scope_parameter:
         met |= _SCOPED
+    if dialect.time_unit_header:
+        met.add("time_unit_wrong")
     return kind in met
 
 

@@ -22,6 +22,10 @@ FAILURES: Final[dict[FailureKind, tuple[str, str]]] = {
         "A parameter has characters or a length that its values never have.",
         "Send the listen key or symbol exactly as it was given.",
     ),
+    "time_unit_wrong": (
+        "Times are asked for in a unit that there is none of.",
+        "Ask for `MICROSECOND` or `MILLISECOND`, or for nothing.",
+    ),
     "symbol_missing": ("The call needs a symbol.", "Name the trading pair."),
     "symbol_unknown": ("There is no such trading pair.", "Check its spelling."),
     "listen_key_missing": ("The call names no listen key.", "Name the one that create gave."),

@@ -31,6 +31,7 @@ from listenkey.wire.rest import (
     render_success,
 )
 from listenkey.wire.routes import OperationRoute, PublicRoute, Route, TokenRoute, UnknownRoute
+from listenkey.wire.times import read_time_unit
 from listenkey.wire.tokens import read_token_request, render_token
 
 _log = structlog.get_logger(__name__)
@@ -98,8 +99,11 @@ class VenueCalls:
             return await self._fail(call, verdict.fault, verdict, request, now)
         if isinstance(route, UnknownRoute):
             return await self._fail(call, Fault(route.kind, {}), verdict, request, now)
+        micros = read_time_unit(dialect, request)
+        if isinstance(micros, Fault):
+            return await self._fail(call, micros, verdict, request, now)
         await settle(verdict.durable)
-        return _with_headers(render_public(route.call, now), verdict)
+        return _with_headers(render_public(route.call, now, micros=micros), verdict)
 
     async def _operate(
         self,
@@ -155,6 +159,9 @@ class VenueCalls:
         now: Micros,
         address: str,
     ) -> Reply | Fault:
+        unit = read_time_unit(dialect, request)
+        if isinstance(unit, Fault):
+            return unit
         arguments = read_arguments(dialect, operation, request, signature=dialect.auth.signature, now=now)
         if isinstance(arguments, Fault):
             return arguments

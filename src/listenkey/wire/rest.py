@@ -144,9 +144,9 @@ def render_no_content() -> Reply:
     return Reply(204, [], b"")
 
 
-def render_public(call: PublicCall, now: Micros) -> Reply:
-    """The answer to a public call."""
-    body = fill_json(call.body, {"now_ms": to_millis(now)}).encode()
+def render_public(call: PublicCall, now: Micros, *, micros: bool = False) -> Reply:
+    """The answer to a public call; `micros`: times in microseconds."""
+    body = fill_json(call.body, {"now_ms": now if micros else to_millis(now)}).encode()
     return Reply(call.status, [(b"Content-Type", call.content_type.encode())], body)
 
 

@@ -11,21 +11,38 @@ from listenkey.core.records import Event
 from listenkey.dialect.events import Node, Parts, table_of
 from listenkey.dialect.model import Dialect, Field
 from listenkey.wire.frames import Variant
+from listenkey.wire.messages import Fault, Request
 
 _MICROSECOND: Final = "MICROSECOND"
+_UNITS: Final = frozenset(("", "MILLISECOND", _MICROSECOND))
 _ANY_EVENT: Final[Parts] = {"E": Node(Field("E", "time_ms", "When the event was made"), {})}
 """What is known of an event that the catalogue has not, such as a notice."""
 
 
 def wants_micros(dialects: Iterable[Dialect], query: bytes) -> frozenset[str]:
-    """The names of the dialects for which a handshake asks for microseconds, in capitals or not. Any other
-    unit is taken for milliseconds, which is what the venues send unasked."""
-    given = {
-        name
-        for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True)
-        if value.upper() == _MICROSECOND
-    }
-    return frozenset(each.name for each in dialects if each.frames.time_unit_parameter in given)
+    """The names of the dialects for which a handshake asks for microseconds, in capitals or not. Unasked,
+    venues send milliseconds."""
+    units = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+    return frozenset(each.name for each in dialects if _unit_for(each, units) == _MICROSECOND)
+
+
+def without_unit(dialects: Iterable[Dialect], query: bytes) -> Dialect | None:
+    """The dialect that a handshake asks for a unit that there is not, which is its `time_unit_wrong`; those
+    without units are never asked."""
+    units = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+    return next((each for each in dialects if _unit_for(each, units) not in _UNITS), None)
+
+
+def _unit_for(dialect: Dialect, units: Mapping[str, str]) -> str:
+    name = dialect.frames.time_unit_parameter
+    return units.get(name, "").upper() if name else ""
+
+
+def read_time_unit(dialect: Dialect, request: Request) -> bool | Fault:
+    """Whether a call asks for its times in microseconds, in capitals or not, or `time_unit_wrong`."""
+    name = dialect.time_unit_header.lower().encode()
+    unit = request.headers.get(name, b"").decode("latin-1").upper() if name else ""
+    return unit == _MICROSECOND if unit in _UNITS else Fault("time_unit_wrong")
 
 
 def values_in_micros(values: Mapping[str, object]) -> dict[str, object]:

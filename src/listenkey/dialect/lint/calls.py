@@ -85,6 +85,8 @@ def _reachable(dialect: Dialect) -> set[FailureKind]:
         kinds.add("endpoint_disabled")
     if dialect.limits.breaker is not None:
         kinds.add("error_breaker")
+    if dialect.time_unit_header or dialect.frames.time_unit_parameter:
+        kinds.add("time_unit_wrong")
     if dialect.limits.bans is not None:
         kinds.add("banned")
     return kinds

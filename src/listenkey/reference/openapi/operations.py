@@ -15,7 +15,7 @@ PUBLIC: Final = "public"
 _OF_A_PUBLIC_CALL: Final = frozenset[FailureKind](
     (
         "rate_limited", "endpoint_disabled", "error_breaker", "banned", "body_too_large", "request_malformed",
-        "internal",
+        "internal", "time_unit_wrong",
     )
 )  # fmt: skip
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -100,6 +100,15 @@ def _value(product: Product, parameter: Parameter) -> Json:
 def _sample(product: Product, parameter: Parameter) -> object:
     kind = _value(product, parameter).get("type")
     return json.loads(parameter.sample) if kind in {"integer", "boolean"} else parameter.sample
+
+
+def _time_unit(product: Product) -> list[Json]:
+    """The header that asks for a unit of times, where the venue has one."""
+    name = product.dialect.time_unit_header
+    what = "The unit of times in the answer; milliseconds unasked. Capitals do not matter."
+    units = {"type": "string", "enum": ["MICROSECOND", "MILLISECOND"]}
+    header = {"name": name, "in": "header", "required": False, "description": what, "schema": units}
+    return [header] if name else []
 
 
 def _form(product: Product, call: Call) -> Json:
@@ -196,6 +205,7 @@ def _public(product: Product, public: PublicCall) -> Json:
         "tags": [PUBLIC],
         "summary": f"{public.method} {public.path}",
         "security": [],
+        "parameters": _time_unit(product),
         "responses": responses(
             [answer_body(product, answer, "done"), *failure_bodies(product, call)], limits
         ),
