@@ -199,7 +199,7 @@ async def test_a_position_stands_before_what_overflowed(gate):
     """The gap is taken with its item, not before."""
     key = await gate.api_key()
     async with listenkey.open_stream(
-        "binance-spot", api_key=key, gateway=gate.venue, buffer_bytes=500
+        "binance-spot", api_key=key, gateway=gate.venue, buffer_bytes=2000, overflow="gap"
     ) as stream:
         await until(stream, "open")
         start = stream.position
@@ -252,7 +252,7 @@ async def test_a_slow_user_is_told_what_he_lost(gate):
     """Reading never stops; the oldest goes, and a gap says which."""
     key = await gate.api_key()
     async with listenkey.open_stream(
-        "binance-spot", api_key=key, gateway=gate.venue, buffer_bytes=500
+        "binance-spot", api_key=key, gateway=gate.venue, buffer_bytes=2000, overflow="gap"
     ) as stream:
         await until(stream, "open")
         await gate.publish(*map(fill, range(1, 31)), stream="binance-spot")
@@ -267,7 +267,7 @@ async def test_or_by_an_error(gate):
     """Where that was asked for."""
     key = await gate.api_key()
     async with listenkey.open_stream(
-        "binance-spot", api_key=key, gateway=gate.venue, buffer_bytes=500, overflow="error"
+        "binance-spot", api_key=key, gateway=gate.venue, buffer_bytes=2000, overflow="error"
     ) as stream:
         await until(stream, "open")
         await gate.publish(*map(fill, range(1, 31)), stream="binance-spot")

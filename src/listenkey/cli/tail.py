@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import sys
 from pathlib import Path
 
@@ -10,11 +9,10 @@ import click
 import msgspec
 
 from listenkey.base.errors import Refused
+from listenkey.client.credentials import KEY_VARIABLE, SECRET_VARIABLE, found, read_file
 from listenkey.client.items import Event, Gap, Item
 from listenkey.client.stream import Stream, open_stream
 from listenkey.core.position import Position
-
-_KEY, _SECRET = "LISTENKEY_API_KEY", "LISTENKEY_API_SECRET"
 
 
 @click.command()
@@ -25,10 +23,14 @@ _KEY, _SECRET = "LISTENKEY_API_KEY", "LISTENKEY_API_SECRET"
 @click.option("--since", metavar="EPOCH:OFFSET", help="Go on after this position; of a gateway.")
 @click.option("--until-idle", is_flag=True, help="End when nothing later is there; of a gateway.")
 @click.option(
-    "--api-key-file", type=click.Path(path_type=Path, dir_okay=False), help=f"Else ${_KEY}, else a prompt."
+    "--api-key-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help=f"Else ${KEY_VARIABLE}, else a prompt.",
 )
 @click.option(
-    "--api-secret-file", type=click.Path(path_type=Path, dir_okay=False), help=f"Else ${_SECRET}, else none."
+    "--api-secret-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help=f"Else ${SECRET_VARIABLE}, else none.",
 )
 def command(
     stream: str,
@@ -46,11 +48,11 @@ def command(
     `{"gap":{…}}` where something is missing or may be. Standard error tells how the stream is. Without
     --gateway the stream is read at the venue, by its own protocol.
     """
-    api_key = _secret(api_key_file, _KEY) or click.prompt("API key", hide_input=True, err=True)
+    api_key = _secret(api_key_file, KEY_VARIABLE) or click.prompt("API key", hide_input=True, err=True)
     opened = open_stream(
         stream,
         api_key=api_key,
-        api_secret=_secret(api_secret_file, _SECRET),
+        api_secret=_secret(api_secret_file, SECRET_VARIABLE),
         base_url=base_url,
         ws_url=ws_url,
         gateway=gateway or "",
@@ -63,12 +65,7 @@ def command(
 
 
 def _secret(file: Path | None, variable: str) -> str:
-    if file is None:
-        return os.environ.get(variable, "")
-    try:
-        return file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refused(f"cannot read {file}: {error}", "check the path and its mode") from error
+    return found(variable) if file is None else read_file(file)
 
 
 async def _print(stream: Stream, *, until_idle: bool) -> None:

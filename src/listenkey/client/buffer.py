@@ -3,13 +3,18 @@ it lost."""
 
 import asyncio
 from collections import deque
-from typing import Literal
+from typing import Final, Literal
 
 from listenkey.base.errors import ListenKeyError
-from listenkey.client.items import Event, Gap, Item
+from listenkey.client.items import Event, Gap, Item, State
+from listenkey.client.spill import Spill, SpillFull
 from listenkey.core.position import Position
 
-Overflow = Literal["gap", "error"]
+Overflow = Literal["spill", "gap", "error"]
+BUFFER_BYTES: Final = 16 << 20
+SPILL_BYTES: Final = 256 << 20
+_OVERHEAD: Final = 256
+"""Bytes that an item takes besides its event's."""
 
 
 class BufferFull(ListenKeyError):
@@ -19,55 +24,97 @@ class BufferFull(ListenKeyError):
 
 
 class Buffer:
-    """Items in order, for one reader."""
+    """Items in order, for one reader. What spilled is later than what is in memory, which is only empty when
+    nothing waits at all."""
 
-    def __init__(self, most_bytes: int, overflow: Overflow) -> None:
+    def __init__(
+        self, most_bytes: int = BUFFER_BYTES, overflow: Overflow = "spill", spill_bytes: int = SPILL_BYTES
+    ) -> None:
         self._items: deque[tuple[Item, Position | None]] = deque()
         """Each with the position of the reader who has not taken it yet."""
         self._bytes = 0
         self._most = most_bytes
         self._overflow = overflow
+        self._spill = Spill(spill_bytes if overflow == "spill" else 0)
         self._news = asyncio.Event()
         self._error: BaseException | None = None
         self._ended = False
+        self._gap: Gap | None = None
+        """The last one that was made here, and how many events are lost in it."""
+        self._lost = 0
 
     def put(self, item: Item, before: Position | None = None) -> None:
-        """Add an item; `before`: the position up to it. Where there is no room, the oldest events go and a
-        gap stands in their place, or the stream ends with `BufferFull`."""
+        """Add an item; `before`: the position up to it. Where there is no room, it goes to the file; where
+        that has none, the oldest events go and a gap stands in their place, or the stream ends with
+        `BufferFull`."""
         if self._ended:
             return
-        size = len(item.raw) if isinstance(item, Event) else 0
-        if size and self._bytes + size > self._most:
-            if self._overflow == "error":
-                self.end(
-                    BufferFull(
-                        "events came faster than they were taken",
-                        "take them faster, give the buffer more bytes, or set overflow='gap'",
-                    )
-                )
-                return
-            self._make_room(size)
+        size = _size(item)
+        if self._bytes + size > self._most or self._spill:
+            self._put_elsewhere(item, before, size)
+            return
         self._items.append((item, before))
         self._bytes += size
         self._news.set()
 
-    def _make_room(self, size: int) -> None:
+    def _put_elsewhere(self, item: Item, before: Position | None, size: int) -> None:
+        if self._overflow == "error" and isinstance(item, Event):
+            self.end(
+                BufferFull(
+                    "events came faster than they were taken",
+                    "take them faster, give the buffer more bytes, or set overflow='spill'",
+                )
+            )
+            return
+        while self._overflow == "spill" and self._items:
+            try:
+                self._spill.put(item, before)
+            except SpillFull:
+                if not self._spill:
+                    break
+                self._drop(self._most + 1)  # all that is in memory, for the oldest that spilled
+                self._refill()
+            else:
+                return
+        self._drop(size)
+        self._items.append((item, before))
+        self._bytes += size
+        self._news.set()
+
+    def _drop(self, size: int) -> None:
+        """Let the oldest items go until so many bytes have room, and put a gap in their place. Of the states
+        among them the last is kept."""
         states: list[Item] = []
-        first = last = None
-        since = until = 0
+        dropped: list[Item] = []
         before = self.waiting_from()
         while self._items and (self._bytes + size > self._most or isinstance(self._items[0][0], Gap)):
             item, _ = self._items.popleft()
+            self._bytes -= _size(item)
+            (states if isinstance(item, State) else dropped).append(item)
+        gap = [self._gap_of(dropped)] if dropped else []
+        for told in (*gap, *states[-1:]):
+            self._items.appendleft((told, before))
+            self._bytes += _size(told)
+
+    def _gap_of(self, dropped: list[Item]) -> Gap:
+        first = last = None
+        since = until = lost = 0
+        for item in dropped:
             if isinstance(item, Event):
-                self._bytes -= len(item.raw)
                 first, last = first or item.position, item.position or last
+                lost += 1
             elif isinstance(item, Gap):
                 first, last = first or item.first, item.last
                 since, until = since or item.since_ms, item.until_ms or until
-            else:
-                states.append(item)
-        told = [*states[-1:], Gap("overflow", first, last, since, until)]
-        self._items.extendleft((item, before) for item in reversed(told))
+                lost += self._lost if item is self._gap else 0
+        why = f"{lost} events were not taken in time"
+        self._gap, self._lost = Gap("overflow", first, last, since, until, why=why), lost
+        return self._gap
+
+    def _refill(self) -> None:
+        for item, before in self._spill.take():
+            self._items.append((item, before))
+            self._bytes += _size(item)
 
     def end(self, error: BaseException | None = None) -> None:
         """Nothing more comes; what is there is still given out, and then the error."""
@@ -79,6 +126,7 @@ class Buffer:
         """Drop what is there: the reader wants no more."""
         self._items.clear()
         self._bytes = 0
+        self._spill.close()
 
     def waiting_from(self) -> Position | None:
         """The position of who has taken nothing of what waits; None where nothing waits, or it has none."""
@@ -105,6 +153,11 @@ class Buffer:
         if not self._items:
             return None
         item, _ = self._items.popleft()
-        if isinstance(item, Event):
-            self._bytes -= len(item.raw)
+        self._bytes -= _size(item)
+        if not self._items and self._spill:
+            self._refill()
         return item
+
+
+def _size(item: Item) -> int:
+    return _OVERHEAD + len(item.raw) if isinstance(item, Event) else _OVERHEAD

@@ -11,6 +11,7 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 
 from listenkey.base.errors import Refused
 from listenkey.client.buffer import Buffer
+from listenkey.client.credentials import Credentials
 from listenkey.client.items import Event, Gap, State
 from listenkey.client.socket import Socket, open_socket
 from listenkey.core.position import Position
@@ -61,11 +62,11 @@ class NativeReader:
     """Holds a native stream open and puts what comes into a buffer."""
 
     def __init__(
-        self, gateway: str, stream: str, api_key: str, since: Position | None, buffer: Buffer
+        self, gateway: str, stream: str, credentials: Credentials, since: Position | None, buffer: Buffer
     ) -> None:
         self._url = f"{_sockets(gateway)}/lk/v1/stream"
         self._stream = stream
-        self._headers = {"Authorization": f"Bearer {api_key}"}
+        self._credentials = credentials
         self._buffer = buffer
         self.position = since
         """Everything up to here was put into the buffer, or named missing."""
@@ -108,8 +109,10 @@ class NativeReader:
         if self.position is not None:
             query["since"] = str(self.position)
         self._pause = min(max(self._pause * 2, 0.25), _LONGEST_PAUSE)
+        await self._credentials.refresh()
+        headers = {"Authorization": f"Bearer {self._credentials.key()}"}
         try:
-            async with open_socket(f"{self._url}?{urlencode(query)}", self._headers) as socket:
+            async with open_socket(f"{self._url}?{urlencode(query)}", headers) as socket:
                 return await self._read(socket)
         except InvalidStatus as refused:
             status = refused.response.status_code

@@ -1,11 +1,12 @@
 """`open_stream`: a venue's private stream, or a gateway's, as an asynchronous iterator."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from types import TracebackType
 from typing import Literal, Self, TypeAlias
 
 from listenkey.base.errors import Refused
-from listenkey.client.buffer import Buffer, Overflow
+from listenkey.client.buffer import BUFFER_BYTES, SPILL_BYTES, Buffer, Overflow
+from listenkey.client.credentials import Credential, Credentials
 from listenkey.client.items import Event, Item
 from listenkey.client.native import NativeReader
 from listenkey.client.subscription import SubscriptionReader
@@ -19,9 +20,6 @@ from listenkey.dialect.registry import load_dialects
 from listenkey.wire.client import operation_of
 from listenkey.wire.client_api import method_name
 
-Credential: TypeAlias = str | Callable[[], str]
-"""A key or a secret, or something that gives it whenever it is needed."""
-BUFFER_BYTES = 64 << 20
 Means: TypeAlias = Literal["listen_key", "subscription"]
 
 
@@ -96,8 +94,8 @@ class Stream:
 def open_stream(
     stream: str,
     *,
-    api_key: Credential,
-    api_secret: Credential = "",
+    api_key: Credential | None = None,
+    api_secret: Credential | None = None,
     base_url: str = "",
     ws_url: str = "",
     gateway: str = "",
@@ -105,13 +103,17 @@ def open_stream(
     known: Iterable[tuple[str, bytes]] = (),
     recover: bool = True,
     symbols: Iterable[str] = (),
-    overflow: Overflow = "gap",
+    overflow: Overflow = "spill",
     buffer_bytes: int = BUFFER_BYTES,
+    spill_bytes: int = SPILL_BYTES,
     close_key: bool = False,
     by: Means | None = None,
 ) -> Stream:
     """A stream, to be entered with `async with`.
 
+    `api_key`, `api_secret`: text, or functions that give it, at once or as coroutines, and are asked before
+    each call; left out, they are taken from `LISTENKEY_API_KEY` and `LISTENKEY_API_SECRET`, or from the files
+    that these with `_FILE` name.
     `stream`: its name, such as `binance-usdm`, `bingx-swap`, `binance-margin-isolated:BTCUSDT`.
     `gateway`: address of a gateway; its native stream is read, with positions, from `since` where given.
     Else the venue's own protocol is spoken, at the venue or at `base_url` (and `ws_url`, which follows from
@@ -120,16 +122,18 @@ def open_stream(
     not given again. `recover`: fetch from the venue's history what a break made miss; `symbols`: of which it
     is asked for besides those that are seen on the stream, in open orders and in positions.
     `close_key`: give the listen key back at the end; at a venue that silences every program that shares it.
-    `overflow`: what happens when events come faster than they are taken.
+    `overflow`: what happens when events come faster than they are taken and `buffer_bytes` wait: `spill` has
+    `spill_bytes` more in a file without a name, then the oldest go and leave a `Gap`; `gap` does without the
+    file; `error` ends the stream with `BufferFull`.
     `by`: `listen_key`, or `subscription` over the venue's WebSocket API; left out, the venue is asked as it
     wants to be asked today, and an address of yours (`base_url`) by listen key. With `by="subscription"`
     `ws_url` is the WebSocket API's address. `api_secret` may be a private key in PEM there.
     Errors: `Refused` for a stream that there is not, and for positions without a gateway.
     """
-    buffer = Buffer(buffer_bytes, overflow)
+    credentials = Credentials(api_key, "" if gateway else api_secret)
+    buffer = Buffer(buffer_bytes, overflow, spill_bytes)
     if gateway:
-        key = api_key if isinstance(api_key, str) else api_key()
-        return Stream(NativeReader(gateway, stream, key, _position(since), buffer), buffer)
+        return Stream(NativeReader(gateway, stream, credentials, _position(since), buffer), buffer)
     resumed = _moment(since)
     dialect = _dialect_of(stream)
     base, _, symbol = stream.partition(":")
@@ -142,8 +146,7 @@ def open_stream(
         symbol,
         rest,
         sockets,
-        _caller(api_key),
-        _caller(api_secret),
+        credentials,
         closes_key=close_key,
         since=resumed,
         known=tuple(known),
@@ -217,12 +220,6 @@ def _addresses(dialect: Dialect, stream: str, rest: str, sockets: str, by: Means
     if host is None:
         raise Refused(f"the address of {dialect.venue} is not known", "give base_url")
     return host.rest, sockets or (host.api if by == "subscription" else host.sockets)
-
-
-def _caller(credential: Credential) -> Callable[[], str]:
-    if isinstance(credential, str):
-        return lambda: credential
-    return credential
 
 
 __all__ = ["Credential", "Stream", "open_stream"]

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 from listenkey.base.clock import MILLISECOND, SECOND, Micros, to_millis
 from listenkey.base.errors import Refused
 from listenkey.client.buffer import Buffer
+from listenkey.client.credentials import Credentials
 from listenkey.client.items import Event, Gap, State
 from listenkey.client.socket import Socket, open_socket, tls
 from listenkey.core.keeper import (
@@ -65,8 +66,7 @@ class Venue(msgspec.Struct, frozen=True):
     """Address that the paths of calls are added to."""
     sockets: str
     """Address that the paths of sockets are added to."""
-    api_key: Callable[[], str]
-    api_secret: Callable[[], str]
+    credentials: Credentials
     rotate: bool = True
     closes_key: bool = False
     since: Moment | None = None
@@ -76,6 +76,14 @@ class Venue(msgspec.Struct, frozen=True):
     recover: bool = True
     symbols: tuple[str, ...] = ()
     """What the history is asked of besides what is seen."""
+
+    def api_key(self) -> str:
+        """The API key as it is now."""
+        return self.credentials.key()
+
+    def api_secret(self) -> str:
+        """Its secret, or a private key; nothing where there is none."""
+        return self.credentials.secret()
 
 
 class VenueReader:
@@ -142,11 +150,11 @@ class VenueReader:
         for action in actions:
             match action:
                 case CreateKey():
-                    self._spawn(self._call("create", ""))
+                    self._spawn(self._called("create", ""))
                 case ExtendKey(key):
-                    self._spawn(self._call("extend", key))
+                    self._spawn(self._called("extend", key))
                 case CloseKey(key):
-                    self._spawn(self._call("close", key))
+                    self._spawn(self._called("close", key))
                 case Connect(number, key):
                     self._spawn(self._read(number, key))
                 case Probe(number):
@@ -188,6 +196,7 @@ class VenueReader:
             self._whole_until = self._heard_ms
         if state == "open":
             self._heard_ms = _wall()
+        reason = self._venue.credentials.masked(reason)  # some venues repeat what they do not know
         self._buffer.put(State(state, reason))
         if state == "failed":
             self._buffer.end(Refused(f"the stream cannot go on: {reason}", "see what the venue said"))
@@ -202,6 +211,10 @@ class VenueReader:
         self._do(actions)
 
     # Calls ------------------------------------------------------------------------------------------
+
+    async def _called(self, kind: OperationKind, listen_key: str) -> None:
+        await self._venue.credentials.refresh()
+        await self._call(kind, listen_key)
 
     async def _call(self, kind: OperationKind, listen_key: str) -> None:
         asked_ms = _wall()
@@ -282,6 +295,7 @@ class VenueReader:
 
     async def _read(self, number: int, listen_key: str) -> None:
         fault: Fault | None = None
+        await self._venue.credentials.refresh()
         try:
             async with open_socket(self._url(listen_key)) as socket:
                 self._sockets[number] = socket
