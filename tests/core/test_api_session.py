@@ -3,7 +3,7 @@
 import pytest
 
 from listenkey.base.clock import MILLISECOND, SECOND
-from listenkey.core.api_session import ApiSession, Liveness, Subscribed
+from listenkey.core.api_session import Age, ApiSession, Liveness, Subscribed
 from listenkey.core.records import ApiKey, StreamId
 from listenkey.dialect.model import Heartbeat
 
@@ -101,3 +101,18 @@ def test_when_to_wake():
     alive.wake(40 * SECOND, b"2")
     alive.wake(60 * SECOND, b"3")
     assert alive.wake_at() == 80 * SECOND
+
+
+def test_an_old_connection_is_told_once_and_then_ends():
+    """Who reconnects when it is told misses nothing; who does not is cut at the venue's hour."""
+    age = Age(SECOND, 100 * SECOND, 10 * SECOND)
+    assert (age.wake_at(), age.wake(91 * SECOND - 1)) == (91 * SECOND, "wait")
+    assert [age.wake(91 * SECOND), age.wake(92 * SECOND)] == ["tell", "wait"]
+    assert age.wake_at() == 101 * SECOND
+    assert [age.wake(101 * SECOND - 1), age.wake(101 * SECOND)] == ["wait", "end"]
+
+
+def test_an_end_that_nobody_is_told_of_comes_all_the_same():
+    """Where the venue has no words for it, nothing is due before the end."""
+    age = Age(0, 100 * SECOND, 0)
+    assert (age.wake_at(), age.wake(99 * SECOND), age.wake(100 * SECOND)) == (100 * SECOND, "wait", "end")

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from listenkey.base.clock import DAY, HOUR, MINUTE, SECOND
-from listenkey.core.penalty import BanRules, ErrorCounter, ban_length, earns_ban, next_strike
+from listenkey.core.penalty import BanRules, RecentCounter, ban_length, earns_ban, next_strike
 
 VENUE = BanRules(after_refused=20, first=2 * MINUTE, longest=3 * DAY, factor=3, forget=6 * DAY)
 RULES = st.builds(
@@ -54,7 +54,7 @@ WINDOW = 480 * SECOND
 
 def test_errors_count_within_their_window_only():
     """An error counts for as long as the window is, and not a microsecond more."""
-    counter = ErrorCounter(WINDOW)
+    counter = RecentCounter(WINDOW)
     assert counter.count(0) == 1
     assert counter.count(WINDOW - 1) == 2
     assert counter.count(WINDOW) == 2
@@ -64,7 +64,7 @@ def test_errors_count_within_their_window_only():
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=60), st.integers(1, 30))
 def test_counting_agrees_with_counting_by_hand(steps, window):
     """At every error the answer is how many there were in the window that ends with it."""
-    counter, times, now = ErrorCounter(window), [], 0
+    counter, times, now = RecentCounter(window), [], 0
     for step in steps:
         now += step
         times.append(now)
@@ -75,7 +75,7 @@ def test_counting_agrees_with_counting_by_hand(steps, window):
 
 def test_after_a_penalty_the_count_begins_anew():
     """The next penalty takes as many errors as the first."""
-    counter = ErrorCounter(WINDOW)
+    counter = RecentCounter(WINDOW)
     for time in range(21):
         counter.count(time)
     counter.clear()
@@ -84,7 +84,7 @@ def test_after_a_penalty_the_count_begins_anew():
 
 def test_a_cleared_counter_is_over():
     """The upkeep that follows a penalty must find nothing to keep, and must not stumble over it."""
-    counter = ErrorCounter(WINDOW)
+    counter = RecentCounter(WINDOW)
     counter.count(0)
     counter.clear()
     assert counter.is_over(0)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from listenkey.base.clock import MINUTE, SECOND
-from listenkey.core.quota import Quota, Rule, charge, has_room
+from listenkey.core.quota import Quota, Rule, charge, give_back, has_room
 
 MIDNIGHT = 10**6 * MINUTE
 
@@ -50,6 +50,17 @@ def test_room_is_for_the_whole_cost(cost, fits):
     window = quota.window("a", rule, 0)
     charge(window, rule, 7)
     assert has_room(window, rule, cost) is fits
+
+
+def test_what_is_given_back_is_there_for_another():
+    """An attempt that counts elsewhere makes room; what was reserved for it is not taken back."""
+    quota, rule = Quota(), Rule(2, MINUTE)
+    window = quota.window("a", rule, 0)
+    charge(window, rule, 2)
+    give_back(window, 1)
+    assert (window.used, window.reserved, has_room(window, rule, 1)) == (1, 2, True)
+    give_back(window, 5)
+    assert window.used == 0, "never less than nothing"
 
 
 def test_windows_that_are_over_are_forgotten():

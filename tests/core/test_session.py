@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import msgspec
 import pytest
 
-from listenkey.base.clock import MILLISECOND, MINUTE, SECOND
+from listenkey.base.clock import HOUR, MILLISECOND, MINUTE, SECOND
 from listenkey.core.session import (
     Acknowledge,
     Beat,
@@ -399,6 +399,35 @@ class TestTime:
         assert socket.wake_at() > at
 
 
+class TestAge:
+    def grown(self, *candidates, limits="venue", **keys):
+        """A socket whose heartbeats are answered, until it ends by itself; when, and how."""
+        socket = session(*candidates, policy=Policy(limits=limits), **keys)
+        socket.open([Wanted(name) for name in keys])
+        now = START
+        while now < START + 25 * HOUR:
+            now = socket.wake_at()
+            actions = socket.wake(now)
+            if kinds(actions) == [Close]:
+                return now - START, actions[0].kind
+            socket.alive()
+        return None
+
+    @pytest.mark.parametrize("path, space", [(SPOT, "binance-spot"), (USDM, "binance-usdm")])
+    def test_as_the_venue_a_socket_lasts_a_day(self, path, space):
+        """A bot that never reconnects by itself finds out here, and not on the venue's next day."""
+        assert self.grown(path, K=space) == (24 * HOUR, "aged")
+
+    @pytest.mark.parametrize("limits", ["account", "off"])
+    def test_otherwise_it_lasts_for_ever(self, limits):
+        """Nobody's stream is cut for the sake of a rule that only the venue needs."""
+        assert self.grown(USDM, limits=limits, K="binance-usdm") is None
+
+    def test_where_the_venue_sets_no_age_there_is_none(self):
+        """BingX documents no limit of a day."""
+        assert self.grown(BINGX_SWAP, K="bingx") is None
+
+
 class TestMessageRate:
     def test_too_many_messages_in_a_second_end_the_socket(self):
         """As many as the venue allows pass, in any second; one more closes."""
@@ -409,6 +438,22 @@ class TestMessageRate:
             for _ in range(limit):
                 assert socket.count_message(START + second * SECOND) == []
         assert socket.count_message(START + 2 * SECOND + 1) == [Close("too_many_requests")]
+
+    def test_the_second_is_any_second_not_the_clocks(self):
+        """As the venue was measured: what came at a second's end counts against the start of the next."""
+        limit = USDM.dialect.frames.messages_per_second
+        socket = session(USDM, K="binance-usdm")
+        socket.open([Wanted("K")])
+        late = START + SECOND - MILLISECOND
+        assert all(socket.count_message(late) == [] for _ in range(limit))
+        assert socket.count_message(late + SECOND - 1) == [Close("too_many_requests")]
+        assert socket.count_message(late + 2 * SECOND) == []
+
+    def test_without_limits_nobody_counts(self):
+        """`--limits off` leaves a test's rush of requests alone."""
+        socket = session(USDM, K="binance-usdm", policy=Policy(limits="off"))
+        socket.open([Wanted("K")])
+        assert all(socket.count_message(START) == [] for _ in range(1000))
 
     def test_without_a_key_the_laxest_limit_holds(self):
         """Spot takes 5 a second, USD-M 10: until a key says which it is, 10 pass."""

@@ -132,6 +132,67 @@ def test_frames(name: str, codec: str, messages: int, names: int) -> None:
     assert (frames.codec, frames.messages_per_second, frames.names_per_socket) == (codec, messages, names)
 
 
+@pytest.mark.parametrize(
+    "name, attempts, sockets, longest, deflate",
+    [
+        ("binance-spot", 300, 0, 86_400, True),
+        ("binance-margin", 300, 0, 86_400, True),
+        ("binance-us", 300, 0, 86_400, True),
+        ("binance-usdm", 0, 0, 86_400, True),
+        ("binance-coinm", 0, 0, 86_400, True),
+        ("binance-options", 0, 0, 86_400, True),
+        ("binance-pm", 0, 0, 86_400, True),
+        ("bingx", 0, 60, 0, False),
+    ],
+)
+def test_sockets_limits(name: str, attempts: int, sockets: int, longest: int, deflate: bool) -> None:
+    """How often an address may connect in five minutes, how many sockets it may have, how old one gets, and
+    whether it is compressed, as the venue's pages say of each product."""
+    dialect = DIALECTS[name]
+    frames, buckets = dialect.frames, {bucket.name: bucket for bucket in dialect.limits.buckets}
+    counted = [buckets[pool] for pool in frames.connection_pools]
+    assert [(each.limit, each.window_ms, each.dimension) for each in counted] == (
+        [(attempts, 300_000, "ip")] if attempts else []
+    )
+    assert (frames.sockets_per_address, frames.longest_s, frames.deflate) == (sockets, longest, deflate)
+
+
+@pytest.mark.parametrize(
+    "name, weight, attempts, control, lead",
+    [
+        ("binance-spot", 2, 300, 0, 600),
+        ("binance-usdm", 5, 0, 5, 0),
+        ("binance-coinm", 5, 0, 5, 0),
+    ],
+)
+def test_websocket_api_limits(name: str, weight: int, attempts: int, control: int, lead: int) -> None:
+    """What a connection costs, how often one may be made, Pings a second, and its 24 hours."""
+    dialect = DIALECTS[name]
+    api, buckets = dialect.apis[0], {bucket.name: bucket for bucket in dialect.limits.buckets}
+    assert (api.connect_weight, api.pools) == (weight, ("weight",))
+    counted = [buckets[pool] for pool in api.connection_pools]
+    assert [(each.limit, each.window_ms) for each in counted] == ([(attempts, 300_000)] if attempts else [])
+    assert set(api.connection_pools).isdisjoint(dialect.frames.connection_pools), "they are counted apart"
+    assert (api.control_frames_per_second, api.longest_s, api.shutdown_lead_s) == (control, 86_400, lead)
+
+
+SESSION = ("session.logon", "session.status", "session.logout")
+KEYS = ("userDataStream.start", "userDataStream.ping", "userDataStream.stop")
+
+
+@pytest.mark.parametrize(
+    "name, session, keys, rest",
+    [("binance-spot", 2, 2, 2), ("binance-usdm", 2, 1, None), ("binance-coinm", 2, 1, None)],
+)
+def test_weights_of_methods(name: str, session: int, keys: int, rest: int | None) -> None:
+    """A method costs what it costs at the venue, from the weight that REST calls are counted in."""
+    weights = {method.name: method.weight for method in DIALECTS[name].apis[0].methods}
+    assert (weights.pop("ping"), weights.pop("time")) == (1, 1)
+    assert {weights.pop(method) for method in SESSION} == {session}
+    assert {weights.pop(method) for method in KEYS} == {keys}
+    assert set(weights.values()) == ({rest} if rest else set())
+
+
 KEY, EMPTY = '{"listenKey":"$listen_key"}', "{}"
 
 
@@ -188,7 +249,8 @@ def test_expiry_notices() -> None:
 def test_closes(name: str) -> None:
     """Every reason to end a socket has a code; a missing pong has the one that was reported."""
     dialect = DIALECTS[name]
-    assert [dialect.close(kind).kind for kind in get_args(CloseKind)] == list(get_args(CloseKind))
+    expected_kinds = [kind for kind in get_args(CloseKind) if kind != "aged" or name != "bingx"]
+    assert [dialect.close(kind).kind for kind in expected_kinds] == expected_kinds
     pong_timeout = dialect.close("pong_timeout")
     expected = (1006, "") if name == "bingx" else (1008, "Pong timeout")
     assert (pong_timeout.code, pong_timeout.reason) == expected

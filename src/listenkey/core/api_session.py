@@ -61,6 +61,31 @@ class Liveness:
             self._unanswered_since = None
 
 
+class Age:
+    """How old a connection may grow, and when it is told that it soon ends."""
+
+    __slots__ = ("_ends_at", "_tell_at", "_told")
+
+    def __init__(self, opened_at: Micros, longest: Micros, lead: Micros) -> None:
+        """`lead`: how long before the end it is told; 0 for not at all."""
+        self._ends_at = opened_at + longest
+        self._tell_at = self._ends_at - lead
+        self._told = not lead
+
+    def wake_at(self) -> Micros:
+        """When something is due."""
+        return self._ends_at if self._told else self._tell_at
+
+    def wake(self, now: Micros) -> Literal["end", "tell", "wait"]:
+        """What is due: nothing, to tell of the end, or the end itself."""
+        if now >= self._ends_at:
+            return "end"
+        if self._told or now < self._tell_at:
+            return "wait"
+        self._told = True
+        return "tell"
+
+
 class ApiSession:
     """Who is logged on and what is subscribed."""
 

@@ -37,8 +37,8 @@ def next_strike(strikes: int, last_until: Micros, now: Micros, rules: BanRules) 
     return 1 if now - last_until >= rules.forget else strikes + 1
 
 
-class ErrorCounter:
-    """Times of one error code of one caller, as far as they can still matter."""
+class RecentCounter:
+    """How often something happened within a window that ends now."""
 
     __slots__ = ("_times", "_window")
 

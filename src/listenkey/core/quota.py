@@ -74,6 +74,12 @@ def has_room(window: Window, rule: Rule, cost: int) -> bool:
     return window.used + cost <= rule.limit
 
 
+def give_back(window: Window, cost: int) -> None:
+    """An admitted call counts elsewhere. What was reserved for it stays so: after a crash too much counts,
+    never too little."""
+    window.used = max(0, window.used - cost)
+
+
 def charge(window: Window, rule: Rule, cost: int) -> bool:
     """Count an admitted call; True when a larger block was reserved and has to be persisted."""
     window.used += cost

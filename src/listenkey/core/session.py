@@ -12,9 +12,10 @@ from urllib.parse import unquote_plus
 import msgspec
 
 from listenkey.base.clock import MILLISECOND, SECOND, Micros
+from listenkey.core.penalty import RecentCounter
 from listenkey.dialect.model import Dialect, Heartbeat, SocketPath
 
-CloseKind = Literal["bad_key", "no_key", "pong_timeout", "revoked", "too_many_requests"]
+CloseKind = Literal["aged", "bad_key", "no_key", "pong_timeout", "revoked", "too_many_requests"]
 FailKind = Literal["too_many_parameters", "topic_limit", "topic_unknown"]
 
 
@@ -58,6 +59,8 @@ class Policy(msgspec.Struct, frozen=True):
     """A socket on a user-data path that has bound no key by then is closed; 0 for never."""
     enforce: bool | None = None
     """Whether silence ends a socket; None leaves it to the heartbeat's own default."""
+    limits: Literal["account", "venue", "off"] = "account"
+    """Messages are counted unless this is `off`; under `venue` a socket grows no older than it does there."""
     ended_key: Literal["silence", "close"] = "silence"
     """Whether a socket goes on, quiet, when its last key is over."""
 
@@ -150,10 +153,9 @@ class Session:
         "_candidates",
         "_carries_data",
         "_combined",
-        "_count",
-        "_counted_since",
         "_ever_bound",
         "_last_beat",
+        "_messages",
         "_names",
         "_opened_at",
         "_policy",
@@ -171,8 +173,7 @@ class Session:
         self._opened_at = self._last_beat = now
         self._unanswered_since: Micros | None = None
         self._ever_bound = False
-        self._counted_since = now
-        self._count = 0
+        self._messages: RecentCounter | None = None
 
     @property
     def combined(self) -> bool:
@@ -325,12 +326,11 @@ class Session:
     def count_message(self, now: Micros) -> list[Action]:
         """A message came in; ends the socket where they come too fast."""
         limits = [candidate.dialect.frames.messages_per_second for candidate in self._active]
-        if not all(limits):
+        if not all(limits) or self._policy.limits == "off":
             return []
-        if now - self._counted_since >= SECOND:
-            self._counted_since, self._count = now, 0
-        self._count += 1
-        return [Close("too_many_requests")] if self._count > max(limits) else []
+        if self._messages is None:
+            self._messages = RecentCounter(SECOND)
+        return [Close("too_many_requests")] if self._messages.count(now) > max(limits) else []
 
     def wake_at(self) -> Micros:
         """When `wake` wants to be called."""
@@ -339,12 +339,16 @@ class Session:
             due = min(due, self._unanswered_since + self._grace())
         if self._policy.no_key and self.awaits_key:
             due = min(due, self._opened_at + self._policy.no_key)
-        return due
+        ends_at = self._ends_at()
+        return due if ends_at is None else min(due, ends_at)
 
     def wake(self, now: Micros) -> list[Action]:
         """The time that `wake_at` gave has come."""
         if self._policy.no_key and self.awaits_key and now >= self._opened_at + self._policy.no_key:
             return [Close("no_key")]
+        ends_at = self._ends_at()
+        if ends_at is not None and now >= ends_at:
+            return [Close("aged")]
         unanswered = self._unanswered_since
         if unanswered is not None and self._enforced() and now >= unanswered + self._grace():
             return [Close("pong_timeout")]
@@ -355,6 +359,13 @@ class Session:
         if unanswered is None:
             self._unanswered_since = now
         return [Beat(heartbeat)]
+
+    def _ends_at(self) -> Micros | None:
+        """When the socket is too old, as the venue has it: that of the product that lets it grow oldest."""
+        if self._policy.limits != "venue":
+            return None
+        ages = [candidate.dialect.frames.longest_s for candidate in self._active]
+        return self._opened_at + max(ages) * SECOND if all(ages) else None
 
     def _heartbeats(self) -> list[Heartbeat]:
         return [candidate.dialect.heartbeats[candidate.path.heartbeat] for candidate in self._active]

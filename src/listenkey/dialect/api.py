@@ -78,6 +78,14 @@ class WebSocketApi(_Part, frozen=True, kw_only=True):
     """Only a Pong with the Ping's payload is a sign of life."""
     pools: tuple[str, ...]
     connect_weight: int
+    connection_pools: tuple[str, ...] = ()
+    """Names of the limits that an attempt to connect counts against."""
+    control_frames_per_second: int = 0
+    """Pings, and Pongs that nobody asked for, that a client may send in a second; 0 means no bound."""
+    longest_s: int = 0
+    """A connection is ended when it is this old, where limits are as the venue's; 0 for never."""
+    shutdown_lead_s: int = 0
+    """How long before that it is told, where there is a `shutdown` to tell it by."""
     version_prefix: str = ""
     """A method may be asked for with this before its name."""
     logon_keys: tuple[Literal["hmac", "rsa", "ed25519"], ...] = ("ed25519",)

@@ -37,11 +37,15 @@ FailureKind = Literal[
     "endpoint_disabled",  # inside the penalty that a full bucket started
     "error_breaker",  # too many equal errors
     "banned",
+    "too_many_connections",  # attempts to connect, or sockets that are open
     "path_unknown",
     "method_unknown",
     "body_too_large",
     "request_malformed",
     "internal",
+    "venue_unreachable",  # a call that was to be passed on, and surely was not
+    "venue_timeout",  # a call that was passed on, and of which nothing came back
+    "venue_garbled",  # the same, and what came back broke off or is no answer
 ]
 
 
@@ -71,6 +75,7 @@ CloseKind = Literal[
     "revoked",
     "no_key",
     "not_text",
+    "aged",
 ]
 
 
@@ -182,7 +187,9 @@ class Limit(_Model, frozen=True, kw_only=True):
     dimension: Literal["ip", "uid"]
     per: Literal["pool", "operation"]
     """One bucket for all calls that name this limit, or one for each of them."""
-    counts: Literal["weight", "requests"]
+    counts: Literal["weight", "requests", "connections"]
+    """`connections`: attempts to open a WebSocket, by the pools of `frames` or of an API; no call counts
+    here."""
     limit: int
     window_ms: int
     aligned: bool = True
@@ -431,6 +438,14 @@ class Frames(_Model, frozen=True, kw_only=True):
     messages_per_second: int = 0
     """Incoming messages that a socket may send in a second; 0 means no bound."""
     names_per_socket: int = 1024
+    connection_pools: tuple[str, ...] = ()
+    """Names of the limits that an attempt to open a stream's socket counts against."""
+    sockets_per_address: int = 0
+    """Open sockets of one stream that an address may have; 0 means no bound."""
+    longest_s: int = 0
+    """A socket is ended when it is this old, where limits are as the venue's; 0 for never."""
+    deflate: bool = False
+    """Whether permessage-deflate (RFC 7692) is agreed to."""
     receipts: Literal["echo", "empty"] = "echo"
     """What proves that a client took its frames: the exact echo of a Ping, or any Pong to an empty one, for
     clients that a payload breaks."""

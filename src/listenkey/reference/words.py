@@ -59,11 +59,27 @@ FAILURES: Final[dict[FailureKind, tuple[str, str]]] = {
         "Mend what causes them, and wait as long as the answer says.",
     ),
     "banned": ("Calls went on after refusals; all are refused now.", "Stop, and wait as long as it says."),
+    "too_many_connections": (
+        "Too many sockets are open, or too many were opened in a while.",
+        "Keep a socket open instead of opening it again; connect with growing pauses.",
+    ),
     "path_unknown": ("There is no such path.", "Check the address."),
     "method_unknown": ("The path exists, with other methods.", "Check the method."),
     "body_too_large": ("The request's body is larger than this call takes.", "Send only the parameters."),
     "request_malformed": ("The request cannot be read.", "Encode the parameters as a query or a form."),
     "internal": ("The fault is on the server's side.", "Try again in a moment, with growing pauses."),
+    "venue_unreachable": (
+        "The call was to be passed to the venue, which could not be reached; it was not sent.",
+        "Try again in a moment, with growing pauses.",
+    ),
+    "venue_timeout": (
+        "The call was passed to the venue, which did not answer in time; it may have been carried out.",
+        "Ask the venue what became of it before you send it again.",
+    ),
+    "venue_garbled": (
+        "The call was passed to the venue, whose answer broke off or is none; it may have been carried out.",
+        "Ask the venue what became of it before you send it again.",
+    ),
 }
 
 CLOSES: Final[dict[CloseKind, tuple[str, str]]] = {
@@ -95,6 +111,7 @@ CLOSES: Final[dict[CloseKind, tuple[str, str]]] = {
         "Name the key in the address, or subscribe to it at once.",
     ),
     "not_text": ("A message in binary where text is wanted.", "Send text frames."),
+    "aged": ("The socket is as old as one may get, where limits are as the venue's.", "Connect again."),
 }
 
 CONTROL_ERRORS: Final[dict[ControlErrorKind, str]] = {

@@ -17,8 +17,8 @@ import structlog
 from listenkey.base.clock import DAY, MILLISECOND, SECOND, Micros, to_millis
 from listenkey.base.errors import StoreError
 from listenkey.base.ids import encode
-from listenkey.core.penalty import BanRules, ErrorCounter, ban_length, earns_ban, next_strike
-from listenkey.core.quota import Quota, Rule, Window, charge, has_room
+from listenkey.core.penalty import BanRules, RecentCounter, ban_length, earns_ban, next_strike
+from listenkey.core.quota import Quota, Rule, Window, charge, give_back, has_room
 from listenkey.core.records import ApiKey, Ban
 from listenkey.dialect.model import Bans, Dialect, FailureKind, Limit
 from listenkey.service.metrics import Metrics
@@ -31,6 +31,13 @@ _BANS_KEPT = 30 * DAY
 _log = structlog.get_logger(__name__)
 
 
+class Caller(msgspec.Struct, frozen=True):
+    """An API key, as far as limits go."""
+
+    id: str
+    account_id: int
+
+
 class Call(msgspec.Struct, frozen=True):
     """What is counted: which call, by whom, from where."""
 
@@ -40,7 +47,9 @@ class Call(msgspec.Struct, frozen=True):
     pools: tuple[str, ...]
     weight: int
     address: str
-    api_key: ApiKey | None
+    api_key: ApiKey | Caller | None
+    opens: Literal["", "stream", "api"] = ""
+    """What kind of connection this is an attempt to open. A stream's host has bans of its own."""
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -52,6 +61,8 @@ class Verdict(msgspec.Struct, frozen=True):
     durable: "tuple[Future[None], ...]" = ()
     used: tuple[tuple[Limit, int], ...] = ()
     """How full each bucket is that the call counts in."""
+    charged: "tuple[_Bucket, ...]" = ()
+    """Where the call was counted."""
 
 
 class _Bucket(msgspec.Struct):
@@ -71,7 +82,7 @@ class Limiter:
         self._mode = mode
         self._quota = Quota()
         self._bans: dict[str, Ban] = {}
-        self._errors: dict[tuple[str, int], ErrorCounter] = {}
+        self._errors: dict[tuple[str, int], RecentCounter] = {}
         self._pending: dict[str, Future[None]] = {}
 
     def load(self, now: Micros) -> None:
@@ -97,7 +108,27 @@ class Limiter:
             if charge(bucket.window, bucket.rule, bucket.cost):
                 self._reserve(bucket, now)
         durable = self._durable(*(bucket.name for bucket in buckets))
-        return Verdict(None, _headers(buckets), durable, _used(buckets))
+        return Verdict(None, _headers(buckets), durable, _used(buckets), tuple(buckets))
+
+    def claim(self, attempt: Call, verdict: Verdict, api_key: ApiKey, now: Micros) -> Verdict:
+        """An attempt to connect turns out to be an API key's: where keys are counted apart, it counts there,
+        and no more against those at its address who showed none."""
+        if self._mode != "account" or attempt.api_key is not None:
+            return Verdict(None)
+        connections = [
+            each for each in verdict.charged if each.limit.counts == "connections" and now < each.window.end
+        ]
+        if not connections:
+            return Verdict(None)
+        for bucket in connections:
+            give_back(bucket.window, bucket.cost)
+        pools = tuple(each.limit.name for each in connections)
+        return self.admit(msgspec.structs.replace(attempt, pools=pools, api_key=api_key), now)
+
+    def place_of(self, address: str, api_key: ApiKey | Caller | None) -> str | None:
+        """Whose open sockets are counted together where the venue counts those of an address; None where
+        nobody counts."""
+        return None if self._mode == "off" else self._origin(address, api_key)
 
     def _buckets(self, call: Call, now: Micros) -> list[_Bucket]:
         return [bucket for limit in call.dialect.limits.buckets if (bucket := self._bucket(call, limit, now))]
@@ -118,12 +149,22 @@ class Limiter:
     def _who(self, call: Call, limit: Limit) -> str | None:
         if limit.dimension == "uid":
             return f"uid:{call.api_key.account_id}" if call.api_key else None
-        return self._origin(call)
+        return self._origin(call.address, call.api_key)
 
-    def _origin(self, call: Call) -> str:
-        if self._mode == "venue" or call.api_key is None:
-            return f"ip:{call.address}"
-        return f"ip:{call.address}:{call.api_key.id}"
+    def _origin(self, address: str, api_key: ApiKey | Caller | None) -> str:
+        if self._mode == "venue" or api_key is None:
+            return f"ip:{address}"
+        return f"ip:{address}:{api_key.id}"
+
+    def _ban_name(self, call: Call) -> str:
+        """As `lift` reads it: what follows `|ban|` names the buckets whose refusals led to the ban."""
+        apart = "|connections" if call.opens == "stream" else ""
+        return f"{call.dialect.name}|ban|{self._origin(call.address, call.api_key)}{apart}"
+
+    def _may_ban(self, call: Call) -> bool:
+        """Under `account`, bots that connect before they show their API keys are not shut out for one of
+        them that does not stop."""
+        return not (call.opens and call.api_key is None and self._mode == "account")
 
     def _reserve(self, bucket: _Bucket, now: Micros) -> None:
         window = bucket.window
@@ -155,8 +196,8 @@ class Limiter:
     # Refusal ---------------------------------------------------------------------------------------
 
     def _shut_out(self, call: Call, now: Micros) -> Verdict | None:
-        ban = self._current_ban(f"{call.dialect.name}|ban|{self._origin(call)}", now)
-        if ban is not None:
+        ban = self._current_ban(self._ban_name(call), now)
+        if ban is not None and self._may_ban(call):
             return self._refuse_banned(call, ban, now)
         for name in self._penalty_names(call):
             penalty = self._current_ban(name, now)
@@ -191,7 +232,7 @@ class Limiter:
         if limit.penalty_ms:
             self._put_ban(penalty, call.dialect.name, now, now + limit.penalty_ms * MILLISECOND, 1)
         bans = call.dialect.limits.bans
-        if bans is not None and earns_ban(window.refused, rules := _ban_rules(bans)):
+        if bans is not None and self._may_ban(call) and earns_ban(window.refused, rules := _ban_rules(bans)):
             return self._ban(call, rules, now)
         fault = _fault(
             limit.failure,
@@ -205,7 +246,7 @@ class Limiter:
         return Verdict(verdict.fault, headers, self._durable(penalty), _used([bucket]))
 
     def _ban(self, call: Call, rules: BanRules, now: Micros) -> Verdict:
-        name = f"{call.dialect.name}|ban|{self._origin(call)}"
+        name = self._ban_name(call)
         last = self._bans.get(name)
         strikes = 1 if last is None else next_strike(last.strikes, last.until, now, rules)
         until = now + ban_length(strikes, rules)
@@ -257,7 +298,7 @@ class Limiter:
         if code in breaker.never_counts:
             return None
         name = _breaker_name(call, call.api_key)
-        counter = self._errors.setdefault((name, code), ErrorCounter(breaker.window_ms * MILLISECOND))
+        counter = self._errors.setdefault((name, code), RecentCounter(breaker.window_ms * MILLISECOND))
         if counter.count(now) <= breaker.more_than:
             return None
         counter.clear()
@@ -297,7 +338,7 @@ class Limiter:
         # Else the next call that finds its window full would be one too many once more.
         _, _, origin = ban.bucket.partition("|ban|")
         if origin:
-            self._quota.forgive(ban.dialect, origin)
+            self._quota.forgive(ban.dialect, *origin.split("|"))
         return ban
 
 
@@ -306,7 +347,7 @@ def _limit_of_bans(call: Call) -> Limit | None:
     return next((limit for limit in call.dialect.limits.buckets if limit.retry_after), None)
 
 
-def _breaker_name(call: Call, api_key: ApiKey) -> str:
+def _breaker_name(call: Call, api_key: ApiKey | Caller) -> str:
     return f"{call.dialect.name}|breaker|uid:{api_key.account_id}|{call.name}"
 
 

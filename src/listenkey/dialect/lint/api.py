@@ -58,7 +58,7 @@ def check_apis(dialect: Dialect) -> Iterator[str]:
     """Methods, failures and forms of each WebSocket API."""
     yield from twice("apis", (api.path for api in dialect.apis))
     streams = {"", *(stream.name for stream in dialect.streams)}
-    limits = {limit.name for limit in dialect.limits.buckets}
+    limits = {limit.name for limit in dialect.limits.buckets if limit.counts != "connections"}
     for api in dialect.apis:
         where = f"apis.{api.path}"
         yield from own_path(where, api.path)
@@ -68,6 +68,8 @@ def check_apis(dialect: Dialect) -> Iterator[str]:
             yield f"{where}: there is no heartbeat called {api.heartbeat}"
         for pool in sorted(set(api.pools) - limits):
             yield f"{where}: there is no limit called {pool}"
+        if api.shutdown_lead_s and not (api.shutdown and 0 < api.shutdown_lead_s < api.longest_s):
+            yield f"{where}.shutdown_lead_s: stands with shutdown, and is less than longest_s"
         yield from _forms(where, api)
         yield from _methods(where, api, {row.kind for row in dialect.failures})
         yield from _failures(where, api)

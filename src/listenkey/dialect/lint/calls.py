@@ -31,6 +31,7 @@ _PLACES_OF_FAILURE: Final[dict[FailureKind, frozenset[str]]] = {
     "endpoint_disabled": frozenset({"until_ms"}),
     "error_breaker": frozenset({"count", "code", "window_ms", "until_ms"}),
     "banned": frozenset({"until_ms"}),
+    "too_many_connections": frozenset({"limit", "interval"}),
 }
 
 
@@ -38,7 +39,7 @@ def check_calls(dialect: Dialect) -> Iterator[str]:
     """Paths, methods and pools of all calls."""
     calls: list[Operation | PublicCall] = [*dialect.operations, *dialect.public_calls]
     yield from twice("operations and public_calls", (_call(call) for call in calls))
-    limits = {limit.name for limit in dialect.limits.buckets}
+    limits = {limit.name for limit in dialect.limits.buckets if limit.counts != "connections"}
     for call in calls:
         yield from own_path(_call(call), call.path)
         if not call.method.isupper():
@@ -81,14 +82,23 @@ def _reachable(dialect: Dialect) -> set[FailureKind]:
         kinds.add("parameter_illegal")
     if any(call.isolated_stream for call in dialect.token_calls):
         kinds |= {"symbol_missing", "symbol_unknown"}
-    if any(limit.penalty_ms for limit in dialect.limits.buckets):
-        kinds.add("endpoint_disabled")
-    if dialect.limits.breaker is not None:
-        kinds.add("error_breaker")
     if dialect.time_unit_header or dialect.frames.time_unit_parameter:
         kinds.add("time_unit_wrong")
-    if dialect.limits.bans is not None:
+    return kinds | _limiting(dialect)
+
+
+def _limiting(dialect: Dialect) -> set[FailureKind]:
+    """Those that its limits bring about."""
+    limits = dialect.limits
+    kinds: set[FailureKind] = {limit.failure for limit in limits.buckets}
+    if any(limit.penalty_ms for limit in limits.buckets):
+        kinds.add("endpoint_disabled")
+    if limits.breaker is not None:
+        kinds.add("error_breaker")
+    if limits.bans is not None:
         kinds.add("banned")
+    if dialect.frames.sockets_per_address:
+        kinds.add("too_many_connections")
     return kinds
 
 
@@ -124,6 +134,13 @@ def check_limits(dialect: Dialect) -> Iterator[str]:
     """Buckets, bans and the breaker."""
     buckets = dialect.limits.buckets
     yield from twice("limits.buckets", (limit.name for limit in buckets))
+    pools = [dialect.frames.connection_pools, *(api.connection_pools for api in dialect.apis)]
+    used = {name for names in pools for name in names}
+    connections = {limit.name for limit in buckets if limit.counts == "connections"}
+    for name in sorted(used - connections):
+        yield f"connection_pools: there is no limit of connections called {name}"
+    for name in sorted(connections - used):
+        yield f"limits.buckets.{name}: no connection_pools name it"
     for limit in buckets:
         if limit.limit < 1 or limit.window_ms < 1 or limit.penalty_ms < 0:
             yield f"limits.buckets.{limit.name}: limit and window_ms are at least 1, penalty_ms at least 0"
