@@ -270,6 +270,16 @@ async def test_every_socket_is_told_before_the_server_ends(gate):
     assert (await socket.closed())[0] == 1001
 
 
+async def test_a_list_of_connections_names_whose_events_a_socket_is_sent(gate):
+    """One socket may have subscriptions of several accounts."""
+    socket = await gate.dial(SPOT)
+    for name in ("alice", "bob"):
+        params = (await by_secret(gate, name)).params()
+        assert (await ask(socket, "userDataStream.subscribe.signature", **params))["status"] == 200
+    (listed,) = (await gate.call("GET", "/v1/connections")).json()["items"]
+    assert [each["account"] for each in listed["subscriptions"]] == ["alice", "bob"]
+
+
 async def test_a_prefix_leads_there_too(gate):
     """A base address of one product has its WebSocket API as well."""
     socket = await gate.dial(f"/binance-spot{SPOT}")

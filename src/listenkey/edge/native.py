@@ -59,7 +59,7 @@ class Native:
         except (Refused, StoreError) as error:
             await send_reply(send, _error_reply(error))
             return
-        events = NativeEvents(self._words, self._shared, reader.account, address, scope["extensions"][ABORT])
+        events = NativeEvents(self._words, self._shared, address, scope["extensions"][ABORT])
         self._begin(events, reader)
         await events.serve(receive, send)
 
@@ -92,7 +92,7 @@ class Native:
             reply = _error_reply(error)
             return Refusal(reply.status, reply.body, tuple(reply.headers))
         transport.write(switching_protocols(upgrade.accept, upgrade.date))
-        socket = NativeSocket(self._words, self._shared, transport, reader.account, address)
+        socket = NativeSocket(self._words, self._shared, transport, address)
         self._begin(socket, reader)
         return socket
 
@@ -108,6 +108,7 @@ class Native:
             on_gap=outlet.tell_gap,
             name=reader.key_string,
             key=reader.key,
+            account=reader.account,
             api_key_id=reader.api_key_id,
         )
         outlet.rest()

@@ -45,14 +45,13 @@ class Words:
 class NativeSocket(WebSocket):
     """A native stream on a WebSocket. What the reader sends is not listened to."""
 
-    __slots__ = ("_words", "account", "variant")
+    __slots__ = ("_words", "variant")
 
     def __init__(
-        self, words: Words, shared: Surroundings, transport: asyncio.Transport, account: str, address: str
+        self, words: Words, shared: Surroundings, transport: asyncio.Transport, address: str
     ) -> None:
         super().__init__(shared, transport, address, words.gateway.clock.now())
         self._words = words
-        self.account = account
         self.variant = _SOCKET_VARIANT
 
     def tell_position(self, position: Position) -> None:
@@ -103,13 +102,10 @@ class NativeSocket(WebSocket):
 class NativeEvents:
     """A native stream as the response to a plain request."""
 
-    def __init__(
-        self, words: Words, shared: Surroundings, account: str, address: str, abort: Callable[[], None]
-    ) -> None:
+    def __init__(self, words: Words, shared: Surroundings, address: str, abort: Callable[[], None]) -> None:
         """`abort` cuts the connection."""
         self.id = shared.new_id()
         self.address = address
-        self.account = account
         self.opened_at = words.gateway.clock.now()
         self.subscriptions: list[Subscription] = []
         self.tick = 0

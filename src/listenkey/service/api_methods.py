@@ -267,6 +267,7 @@ class ApiMethods:
             variant,
             on_gap=partial(self._note_gap, api_key, subscribed.stream),
             name=str(subscribed.id),
+            account=api_key.account,
             api_key_id=api_key.id,
         )
 

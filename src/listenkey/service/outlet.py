@@ -50,6 +50,7 @@ class Subscription:
     """A socket × key × stream. `next` is the offset that it is to get next."""
 
     __slots__ = (
+        "account",
         "api_key_id",
         "cancelled",
         "epoch",
@@ -76,6 +77,7 @@ class Subscription:
         next_offset: int,
         name: str = "",
         key: ListenKey | None = None,
+        account: str = "",
         api_key_id: str = "",
         events: frozenset[str] | None = None,
         on_gap: Callable[[Gap], None] | None = None,
@@ -89,6 +91,7 @@ class Subscription:
         self.next = next_offset
         self.name = name
         self.key = key
+        self.account = account if key is None else key.account
         self.api_key_id = api_key_id
         self.events = events
         self.on_gap = on_gap

@@ -148,6 +148,7 @@ class Streams:
         on_gap: Callable[[Gap], None],
         name: str = "",
         key: ListenKey | None = None,
+        account: str = "",
         api_key_id: str = "",
     ) -> Subscription:
         """Send a stream's events from where a reader stopped, then from now on. Gaps go to `on_gap`, in their
@@ -160,6 +161,7 @@ class Streams:
             next_offset=resumption.after + 1,
             name=name,
             key=key,
+            account=account,
             api_key_id=api_key_id,
             on_gap=on_gap,
         )

@@ -30,7 +30,7 @@ async def list_connections(gateway: Gateway, call: Call) -> Answer:
 def _show_connection(gateway: Gateway, outlet: Outlet) -> dict[str, Any]:
     return {
         "id": outlet.id, "address": outlet.address, "opened_at": to_millis(outlet.opened_at),
-        "subscriptions": [_show_subscription(gateway, each, outlet) for each in _reading(outlet)],
+        "subscriptions": [_show_subscription(gateway, each) for each in _reading(outlet)],
         "queued_bytes": outlet.queued_bytes(),
     }  # fmt: skip
 
@@ -41,13 +41,11 @@ def _reading(outlet: Outlet) -> list[Subscription]:
     return by_topic or outlet.subscriptions
 
 
-def _show_subscription(gateway: Gateway, subscription: Subscription, outlet: Outlet) -> dict[str, Any]:
-    key = subscription.key
-    account = key.account if key is not None else getattr(outlet, "account", "")
+def _show_subscription(gateway: Gateway, subscription: Subscription) -> dict[str, Any]:
     offset = subscription.next - 1
     view = gateway.store.read_journal(subscription.stream, subscription.epoch)  # whose offsets these are
     return {
-        "account": account, "stream": subscription.stream.stream, "offset": offset,
+        "account": subscription.account, "stream": subscription.stream.stream, "offset": offset,
         "confirmed": None if subscription.reader is None else subscription.reader.confirmed,
         "head": offset if view is None else view.head,
     }  # fmt: skip
