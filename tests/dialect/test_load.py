@@ -156,7 +156,7 @@ title = "Mine"
             "[[operations]]\nmethod = 'PUT'\npath = '/x'",
             r"operations\[6\]: Object missing required field kind",
         ),
-        ("[[failures]]\nkind = 'banned'\nstatus = 1.5", r"failures\[17\].status: Expected int, got float"),
+        ("[[failures]]\nkind = 'banned'\nstatus = 1.5", r"failures\[20\].status: Expected int, got float"),
         (
             "[[failures]]\nkind = 'nonsense'\nstatus = 1",
             r"failures\[[0-9]+\].kind: Invalid enum value 'nonsense'",

@@ -11,7 +11,8 @@ _ALWAYS: Final[frozenset[FailureKind]] = frozenset({
     "api_key_missing", "api_key_malformed", "api_key_unknown", "ip_not_allowed", "permission_denied",
     "listen_key_unknown", "signature_missing", "signature_wrong", "timestamp_missing", "timestamp_malformed",
     "timestamp_late", "timestamp_early", "recv_window_wrong", "rate_limited", "path_unknown",
-    "method_unknown", "body_too_large", "request_malformed", "internal",
+    "method_unknown", "body_too_large", "request_malformed", "internal", "venue_unreachable", "venue_timeout",
+    "venue_garbled",
 })  # fmt: skip
 
 _REQUEST_PLACES: Final = frozenset({"path", "method", "now_ms"})
