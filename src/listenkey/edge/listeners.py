@@ -68,7 +68,11 @@ class Listeners:
         )
         streams = settings.streams
         policy = Policy(
-            streams.bad_key, streams.no_key_seconds * SECOND, settings.heartbeat.enforce, streams.ended_key
+            streams.bad_key,
+            streams.no_key_seconds * SECOND,
+            settings.heartbeat.enforce,
+            streams.ended_key,
+            settings.limits,
         )
         sockets = VenueSockets(
             gateway,
