@@ -5,8 +5,11 @@ import re
 import pytest
 import structlog
 
+from listenkey.base.clock import SECOND
 from listenkey.config import Admin
 from listenkey.edge.admin.recent import RecentErrors, recent_errors
+from listenkey.edge.admin.upstreams import span
+from listenkey.service.upstreams import UpstreamFigures
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 
@@ -162,3 +165,42 @@ class TestPage:
         async with make_gate(tls=certificate, admin=Admin(listen="127.0.0.1:0")) as gate:
             response, _ = await sign_in(gate)
             assert "Secure" in response.headers["set-cookie"].split("; ")
+
+
+class TestUpstreams:
+    async def test_without_upstreams_there_is_no_word_of_them(self, gate):
+        """Who runs no relay need not wonder about one."""
+        _, cookie = await sign_in(gate)
+        assert "Upstreams" not in (await gate.call("GET", "/", headers=cookie)).text
+
+    async def test_each_upstream_is_shown_with_its_state_and_its_holes(self, gate):
+        """What an operator asks first: is it open, since when, how far behind, and is anything missing."""
+        good, bad = (
+            UpstreamFigures("main", "desk", "binance-spot"),
+            UpstreamFigures("<b>", "desk", "bingx-swap"),
+        )
+        now = gate.clock.wall()
+        good.became("connecting", "", now - 7 * 3600 * SECOND)
+        good.became("open", "", now - 3 * 3600 * SECOND)
+        good.became("open", "again", now)
+        good.journaled(b'{"E":%d}' % (now // 1000 - 40), now - 130 * SECOND, backfilled=True)
+        good.journaled(b'{"e":"x","E":%d}' % (now // 1000 - 40), now, backfilled=False)
+        bad.became("reconnecting", "<timeout>", now - 30 * SECOND)
+        bad.gaps = 1234
+        gate.gateway.upstreams += [good, bad]
+        _, cookie = await sign_in(gate)
+        page = (await gate.call("GET", "/", headers=cookie)).text
+        rows = [re.sub(r"<[^>]+>", " ", row).split() for row in re.findall("<tr><td.*?</tr>", page)][:2]
+        shown = "main binance-spot for desk open for 3.0 h again 0 s ago 40 ms / 40 ms 2 1 0"
+        assert " ".join(rows[0]) == shown
+        assert rows[1][:4] == ["&lt;b&gt;", "bingx-swap", "for", "desk"]
+        assert "reconnecting for 30 s &lt;timeout&gt; none yet unknown 0 0 1,234" in " ".join(rows[1])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(-5, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "119 min"), (7200, "2.0 h"), (172_800, "2 days")],
+)
+def test_stretches_of_time_are_said_in_one_unit(seconds, said):
+    """Short enough for a table, and never negative where a clock was set."""
+    assert span(seconds * SECOND) == said

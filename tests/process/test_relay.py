@@ -5,6 +5,7 @@ The venue is a gateway too, set to the day after the listen keys were removed.
 
 import contextlib
 import json
+import re
 import threading
 import time
 
@@ -50,9 +51,10 @@ def start_relay(tmp_path, venue):
 
 
 def metric(gateway, name):
-    """A figure of the metrics page."""
+    """A figure of the metrics page, of all upstreams together."""
     page = httpx.get(f"{gateway.admin}/metrics", trust_env=False, timeout=60).text
-    return float(next(line.split()[1] for line in page.splitlines() if line.startswith(f"listenkey_{name} ")))
+    line = re.compile(rf"listenkey_{name}(?:{{[^}}]*}})? (\S+)")
+    return sum(float(found[1]) for found in map(line.fullmatch, page.splitlines()) if found)
 
 
 def wait(what, seconds=60):

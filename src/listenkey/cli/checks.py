@@ -10,6 +10,8 @@ def deeper_problems(settings: Settings) -> list[str]:
         *_dialect_problems(settings),
         *_certificate_problems(settings),
         *_accepted_problems(settings),
+        *_passage_problems(settings),
+        *_upstream_problems(settings),
     ]
 
 
@@ -33,6 +35,36 @@ def _accepted_problems(settings: Settings) -> list[str]:
 
     try:
         accepted_api_keys(settings)
+    except ConfigError as error:
+        return [str(error)]
+    return []
+
+
+def _upstream_problems(settings: Settings) -> list[str]:
+    from listenkey.app.dialects import configured_dialects
+    from listenkey.app.upstreams import configured_upstreams
+
+    try:
+        configured_upstreams(settings, configured_dialects(settings))
+    except DialectError:
+        return []  # said already
+    except ConfigError as error:
+        return [str(error)]
+    return []
+
+
+def _passage_problems(settings: Settings) -> list[str]:
+    if not settings.passage:
+        return []
+    from listenkey.app.dialects import configured_dialects
+    from listenkey.app.passage import configured_venues
+
+    try:
+        dialects = configured_dialects(settings)
+    except (DialectError, ConfigError):
+        return []  # said already
+    try:
+        configured_venues(settings, dialects)
     except ConfigError as error:
         return [str(error)]
     return []

@@ -217,6 +217,9 @@ class UpstreamSettings(_Section, frozen=True):
         str, says("API secret at the venue, or a private key in PEM; where it asks for one.", secret=True)
     ] = ""
     api_secret_file: Annotated[str, says("File that holds the API secret instead.")] = ""
+    gateway: Annotated[
+        str, says("Address of a gateway: its native stream is read, with positions, and not a venue.")
+    ] = ""
     base_url: Annotated[str, says("Address of the venue's REST API; empty for the venue's own.")] = ""
     ws_url: Annotated[str, says("Address of its WebSockets; empty to follow from `base_url`.")] = ""
     by: Annotated[

@@ -27,7 +27,9 @@ from listenkey.service.metrics import Metrics, MetricsPage
 from listenkey.service.names import StreamNames
 from listenkey.service.publish import Publisher
 from listenkey.service.snapshots import Snapshots
+from listenkey.service.source import SourceJournal
 from listenkey.service.streams import Streams
+from listenkey.service.upstreams import UpstreamFigures
 from listenkey.service.vault import Vault
 from listenkey.store.base import EndedKey, Store
 
@@ -127,8 +129,8 @@ class Gateway:
         self.tokens = Tokens(store, self.clock)
         self.store = store
         """For plain reads (`read_…`, `find_…`) by the admin and native edges."""
-        self.upstreams_open: Callable[[], int] = lambda: 0
-        """How many upstreams are open; whoever runs them sets it."""
+        self.upstreams: list[UpstreamFigures] = []
+        """How the upstreams are; whoever runs them puts them here."""
         self._vault = vault
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -172,10 +174,15 @@ class Gateway:
                 "keys_closed": ("Listen keys that were closed", partial(self._count, "closed")),
                 "keys_expired": ("Listen keys that expired", partial(self._count, "expired")),
             },
+            self.upstreams,
         )
 
     def _count_upstreams(self) -> float:
-        return self.upstreams_open()
+        return sum(each.state == "open" for each in self.upstreams)
+
+    def source_journal(self, account: str, stream: str) -> SourceJournal:
+        """A journal for a source to fill."""
+        return SourceJournal(self._store, self.clock, self.publisher, account, stream)
 
     def _queued_bytes(self) -> float:
         return sum(outlet.queued_bytes() for outlet in self.connections.all())

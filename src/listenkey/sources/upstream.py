@@ -1,27 +1,53 @@
-"""The relay's source: a venue's stream, read by our client and journaled here.
+"""The relay's source: a venue's stream, or a gateway's, read by our client and journaled here.
 
-An event that the venue repeats after a reconnect is journaled once, by the ids that the venue itself gives.
-What the venue sent while nobody was connected is not known; it is logged and counted.
+The journal itself says where to go on: the client is told up to when it is whole and what it ends with,
+fetches what came later, and names what it could not get; that is journaled in its place. An event that the
+venue repeats is journaled once, by the ids that the venue itself gives.
 """
 
 import asyncio
+import contextlib
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, Literal, Protocol
+import re
+from collections.abc import Callable, Sequence
+from itertools import islice
+from typing import Final
 
 import msgspec
 import structlog
 
-from listenkey.base.errors import ListenKeyError
-from listenkey.client.items import Event, Gap, Item, State
+from listenkey.base.clock import SECOND, Micros, to_millis
+from listenkey.base.errors import ListenKeyError, StoreError
+from listenkey.client.items import Event, Gap, Item, StateName
 from listenkey.client.stream import Stream
+from listenkey.core.position import Missing
 from listenkey.core.repeats import NaturalIds
+from listenkey.service.publish import Problem
+from listenkey.service.source import SourceJournal
+from listenkey.service.upstreams import UpstreamFigures
+from listenkey.wire.frames import event_type
 
 _LONGEST_ID: Final = 200
 _MOST_AT_ONCE: Final = 512
 _RETRY_SECONDS: Final = 1.0
 _LONGEST_RETRY_SECONDS: Final = 60.0
+_LOOK_SECONDS: Final = 1.0
+"""A mark is kept so often while events come."""
+_KEEP_QUIET: Final[Micros] = 5 * SECOND
+"""And so often while none do, so that a quiet hour is no hole after a crash."""
+_NEAR_MS: Final = 10_000
+_MOST_READ_BACK: Final = 20_000
+_SYMBOL: Final = re.compile(rb'"s":"([A-Z0-9_-]{1,40})"')
 _log = structlog.get_logger(__name__)
+
+
+class Beginning(msgspec.Struct, frozen=True):
+    """Where a stream goes on: up to where all is journaled (empty at the first start), what was journaled
+    near there, by type and bytes, and the symbols that the account trades."""
+
+    since: str = ""
+    known: tuple[tuple[str, bytes], ...] = ()
+    symbols: tuple[str, ...] = ()
 
 
 class Upstream(msgspec.Struct, frozen=True):
@@ -30,111 +56,164 @@ class Upstream(msgspec.Struct, frozen=True):
     name: str
     account: str
     stream: str
-    open: Callable[[], Stream]
+    open: Callable[[Beginning], Stream]
     ids: NaturalIds
-
-
-class Counts(Protocol):
-    """What is counted of all upstreams."""
-
-    upstream_events: int
-    upstream_gaps: int
-
-
-PublishAll = Callable[[str, str, Sequence[tuple[bytes, str | None]]], Awaitable[Sequence[object]]]
-Health = Literal["connecting", "open", "reconnecting", "failed", "closed"]
 
 
 class UpstreamReader:
     """Reads one upstream for as long as the process runs."""
 
-    def __init__(self, upstream: Upstream, publish_all: PublishAll, counts: Counts) -> None:
+    def __init__(self, upstream: Upstream, journal: SourceJournal, figures: UpstreamFigures) -> None:
         self._upstream = upstream
-        self._publish_all = publish_all
-        self._counts = counts
-        self.state: Health = "connecting"
+        self._journal = journal
+        self._figures = figures
+        self._mark = ""
+        """Up to where everything is journaled, as far as this process knows."""
+        self._kept = ""
+        self._kept_at: Micros = 0
+        self._busy = False
+        """Whether items were taken that are not journaled yet."""
+        self._was_open = False
 
     async def run(self) -> None:
         """Read until cancelled. A stream that the venue refuses for good is asked for again now and then: the
         operator may have mended what was wrong."""
         pause = _RETRY_SECONDS
         while True:
-            was_open = False
+            self._was_open, self._busy, before = False, False, self._figures.events
             try:
-                async with self._upstream.open() as stream:
-                    while items := await _take_waiting(stream):
-                        was_open = was_open or any(_is_open(item) for item in items)
-                        await self._take(items)
-                        if isinstance(items[-1], Event):
-                            pause = _RETRY_SECONDS
+                async with self._upstream.open(self._beginning()) as stream:
+                    await self._read(stream)
             except ListenKeyError as error:
-                self.state = "failed"
+                self._became("failed", str(error))
                 _log.error("upstream_refused", upstream=self._upstream.name, error=str(error))
-            except Exception:  # noqa: BLE001 - whatever it was, the stream is opened again
-                self.state = "failed"
+            except Exception as error:  # noqa: BLE001 - whatever it was, the stream is opened again
+                self._became("failed", type(error).__name__)
                 _log.exception("upstream_failed", upstream=self._upstream.name)
-            if was_open:  # the next stream knows nothing of what this one was still to give
-                self._note_gap(Gap("disconnected"))
+            if self._was_open and not self._mark:  # the next stream cannot know what is missing
+                await self._write([self._missing(Gap("disconnected"))])
+            if self._figures.events > before:
+                pause = _RETRY_SECONDS
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_RETRY_SECONDS)
 
+    async def keep_mark(self) -> None:
+        """Keep up to where everything is journaled. What cannot be kept now is kept later, and costs a longer
+        recovery at most."""
+        if self._mark and self._mark != self._kept:
+            with contextlib.suppress(StoreError):
+                mark = self._mark
+                await self._journal.keep_mark(mark)
+                self._kept, self._kept_at = mark, self._journal.now()
+
+    # Reading ----------------------------------------------------------------------------------------
+
+    async def _read(self, stream: Stream) -> None:
+        keeping = asyncio.create_task(self._keep_marks(stream))
+        try:
+            while items := await _take_waiting(stream):
+                self._busy, mark = True, _mark_of(stream)
+                await self._take(items)
+                self._mark = mark or self._mark
+                self._busy = False
+        finally:
+            keeping.cancel()
+            self._look(stream)
+
+    def _look(self, stream: Stream) -> None:
+        """Take the stream's word for how far it is, which moves on though nothing comes."""
+        if not self._busy:
+            self._mark = _mark_of(stream) or self._mark
+
+    async def _keep_marks(self, stream: Stream) -> None:
+        had = self._figures.events
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            self._look(stream)
+            if self._figures.events != had or self._journal.now() - self._kept_at >= _KEEP_QUIET:
+                had = self._figures.events
+                await self.keep_mark()
+
     async def _take(self, items: Sequence[Item]) -> None:
-        events: list[Event] = []
+        found: list[tuple[Event | Missing, str | None]] = []
         for item in items:
             if isinstance(item, Event):
-                events.append(item)
-                continue
-            await self._journal(events)
-            events = []
-            if isinstance(item, Gap):
-                self._note_gap(item)
+                found.append((item, self._id_of(item)))
+            elif isinstance(item, Gap):
+                found.append(self._missing(item))
             else:
-                self.state = item.state
+                self._was_open = self._was_open or item.state == "open"
+                self._became(item.state, item.reason)
                 _log.info("upstream", upstream=self._upstream.name, state=item.state, reason=item.reason)
-        await self._journal(events)
+        await self._write(found)
 
-    def _note_gap(self, gap: Gap) -> None:
-        self._counts.upstream_gaps += 1
-        _log.warning(
-            "upstream_gap",
-            upstream=self._upstream.name,
-            reason=gap.reason,
-            since_ms=gap.since_ms,
-            until_ms=gap.until_ms,
+    def _became(self, state: StateName, reason: str) -> None:
+        self._figures.became(state, reason, self._journal.now())
+
+    def _id_of(self, event: Event) -> str | None:
+        if event.position is not None:
+            return str(event.position)
+        return _text_of(self._upstream.ids.of(event.type, event.raw))
+
+    def _missing(self, gap: Gap) -> tuple[Missing, str | None]:
+        """What is journaled of a gap, which is counted and logged here."""
+        self._figures.gaps += 1
+        missing = Missing(
+            gap.cause or gap.reason, gap.since_ms, gap.until_ms, gap.symbols, gap.differs, gap.why
         )
+        _log.warning("upstream_gap", upstream=self._upstream.name, **msgspec.structs.asdict(missing))
+        return missing, None if gap.first is None else f"gap/{gap.first}"
 
-    async def _journal(self, events: Sequence[Event]) -> None:
-        """Journal events in one commit, again and again while the store has no room: what was had is not
-        lost."""
-        upstream, pause = self._upstream, _RETRY_SECONDS
-        while events:
-            rows = [(each.raw, _id_of(upstream.ids.of(each.type, each.raw))) for each in events]
-            outcomes = await self._publish_all(upstream.account, upstream.stream, rows)
-            again = [
-                each
-                for each, outcome in zip(events, outcomes, strict=True)
-                if not self._is_settled(each, getattr(outcome, "code", ""))
-            ]
-            if again:
+    # Journaling -------------------------------------------------------------------------------------
+
+    async def _write(self, found: Sequence[tuple[Event | Missing, str | None]]) -> None:
+        """Journal events and gaps in one commit, again and again while the store has no room: what was had is
+        not lost."""
+        pause = _RETRY_SECONDS
+        while found:
+            rows = [(each.raw if isinstance(each, Event) else each, id_) for each, id_ in found]
+            outcomes = await self._journal.publish(rows)
+            now, left = self._journal.now(), []
+            refused: list[tuple[Event | Missing, str | None]] = []
+            for row, outcome in zip(found, outcomes, strict=True):
+                code = outcome.code if isinstance(outcome, Problem) else ""
+                if code == "store_full":
+                    left.append(row)
+                elif isinstance(row[0], Missing):
+                    continue
+                elif not code:
+                    self._figures.journaled(row[0].raw, now, backfilled=row[0].source == "backfill")
+                elif code != "id_conflict":  # that is one that is there but for the time of its sending
+                    _log.warning("upstream_event_refused", upstream=self._upstream.name, code=code)
+                    refused.append(self._missing(Gap("refused", why=code)))
+            if left:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_RETRY_SECONDS)
-            events = again
+            found = left + refused
 
-    def _is_settled(self, event: Event, code: str) -> bool:
-        """Whether nothing more is to be done for an event: it was journaled, was there but for the time of
-        its sending, or was refused for good."""
-        if code == "store_full":
-            return False
-        if not code:
-            self._counts.upstream_events += 1
-        elif code != "id_conflict":
-            _log.warning("upstream_event_refused", upstream=self._upstream.name, code=code, type=event.type)
-            self._note_gap(Gap("refused"))
-        return True
+    # Going on ---------------------------------------------------------------------------------------
 
+    def _beginning(self) -> Beginning:
+        mark = self._mark or self._journal.read_mark()
+        self._mark = self._kept = mark
+        if not mark.isdigit():  # a gateway's position says all; and without a mark nothing is known
+            return Beginning(mark)
+        known, symbols = self._journal_end(int(mark))
+        return Beginning(mark, tuple(reversed(known)), tuple(sorted(symbols)))
 
-def _is_open(item: Item) -> bool:
-    return isinstance(item, State) and item.state == "open"
+    def _journal_end(self, since_ms: int) -> tuple[list[tuple[str, bytes]], set[str]]:
+        """The events of the journal that came about then and later, the newest first, and the symbols of
+        these and some more."""
+        known: list[tuple[str, bytes]] = []
+        symbols: set[str] = set()
+        for event in islice(self._journal.read_back(), _MOST_READ_BACK):
+            if event.gap:
+                continue
+            if to_millis(event.time) >= since_ms - _NEAR_MS:
+                known.append((event_type(event.payload), event.payload))
+            if found := _SYMBOL.search(event.payload):
+                symbols.add(found[1].decode())
+        return known, symbols
 
 
 async def _take_waiting(stream: Stream) -> list[Item]:
@@ -148,7 +227,11 @@ async def _take_waiting(stream: Stream) -> list[Item]:
     return items
 
 
-def _id_of(identity: tuple[object, ...] | None) -> str | None:
+def _mark_of(stream: Stream) -> str:
+    return "" if stream.position is None else str(stream.position)
+
+
+def _text_of(identity: tuple[object, ...] | None) -> str | None:
     if identity is None:
         return None
     text = "/".join(str(part) for part in identity)

@@ -19,6 +19,7 @@ from listenkey.base.clock import HOUR, SECOND, Micros
 from listenkey.base.errors import Refused
 from listenkey.edge.admin.call import Answer, Call
 from listenkey.edge.admin.recent import recent_errors
+from listenkey.edge.admin.upstreams import upstream_rows
 from listenkey.edge.asgi import BodyTooLarge, BodyTooSlow, read_body
 from listenkey.edge.bounds import Bounds
 from listenkey.service.gateway import Gateway
@@ -182,6 +183,7 @@ class Page:
             "faults": str(metrics.internal_errors),
             "slow": str(metrics.sockets_slow),
             "errors_rows": _error_rows(),
+            "upstreams_rows": upstream_rows(gateway.upstreams, gateway.clock.now()),
         }
 
 
