@@ -1,13 +1,17 @@
 """The testing venue over real sockets: streams and history of one ledger, and what faults make of them."""
 
 import asyncio
+import hmac
 import json
+from decimal import Decimal
+from urllib.parse import urlencode
 
 import httpx
 import pytest
 import websockets
 
 from listenkey.base.clock import MILLISECOND, SECOND
+from listenkey.base.errors import Refused
 from listenkey.dialect.registry import load_dialects
 from listenkey.wire.client import CallResult
 from listenkey.wire.history import Page, Query, build_query, events_of, holdings_of, read_page
@@ -88,3 +92,150 @@ async def test_streams_and_history_tell_the_same(venue, http, stream):
     told = await Reader(venue, http, account, stream).events("BTCUSDT")
     assert [each.identity[0] for each in told] == ["order", "fill"]
     assert told[1].identity[3] == str(trade)
+
+
+async def test_positions_and_balances(venue, http):
+    """What REST says of an account is what its events add up to."""
+    account = await venue.account()
+    book = account.book("binance-usdm")
+    await book.deposit("USDT", "1000")
+    order = await book.place("BTCUSDT", "SELL", "2", "100")
+    await book.fill(order, "1.5")
+    holdings = await Reader(venue, http, account, "binance-usdm").holdings()
+    assert holdings.positions == {("BTCUSDT", "BOTH"): Decimal("-1.5")}
+    assert holdings.balances == {"USDT": (Decimal("999.85"),)}
+
+
+async def test_what_is_lost_without_a_break(venue, http):
+    """A stream that goes silent in the middle, its socket open: only REST tells of it."""
+    account = await venue.account()
+    book = account.book("binance-usdm")
+    await book.deposit("USDT", "1000")
+    venue.mute()
+    await book.place("BTCUSDT", "BUY", "1", "100")
+    venue.mend()
+    await book.place("BTCUSDT", "BUY", "2", "100")
+    assert [each.was_streamed for each in book.events] == [True, False, True]
+    assert len(await Reader(venue, http, account, "binance-usdm").events("BTCUSDT")) == 2
+
+
+@pytest.mark.parametrize(
+    ("parameters", "code"),
+    [
+        ({}, -1102),
+        ({"symbol": "BTCUSDT", "startTime": "0", "endTime": "86400001"}, -1127),
+        ({"symbol": "BTCUSDT", "startTime": "5", "fromId": "1"}, -1128),
+        ({"symbol": "BTCUSDT", "limit": "1001"}, -1130),
+        ({"symbol": "BTCUSDT", "startTime": "noon"}, -1100),
+    ],
+)
+async def test_requests_that_the_venue_refuses(venue, http, parameters, code):
+    """A client that asks wrongly is told so here, and not first at the venue."""
+    account = await venue.account()
+    account.book("binance-spot")
+    query = urlencode({**parameters, "timestamp": venue.now_ms})
+    signature = hmac.digest(account.api_secret.encode(), query.encode(), "sha256").hex()
+    answer = await http.get(
+        f"{venue.rest_url}/api/v3/myTrades?{query}&signature={signature}",
+        headers={"X-MBX-APIKEY": account.api_key},
+    )
+    assert (answer.status_code, answer.json()["code"]) == (400, code)
+
+
+async def test_credentials_are_looked_at(venue, http):
+    """A wrong signature, a stale time and an unknown API key get what the venue says to them."""
+    account = await venue.account()
+    reader = Reader(venue, http, account, "binance-usdm")
+    wrong = await reader.page(Query("balances"), secret="another")
+    assert isinstance(wrong, CallResult)
+    assert (wrong.outcome, wrong.reason) == ("refused", "400 Signature for this request is not valid.")
+    venue.clock.advance(60 * SECOND)
+    late = await http.get(
+        f"{venue.rest_url}/fapi/v3/balance?timestamp={venue.now_ms - 30_000}&signature=0",
+        headers={"X-MBX-APIKEY": account.api_key},
+    )
+    assert late.json()["code"] == -1021
+    nobody = await http.get(
+        f"{venue.rest_url}/fapi/v3/balance?timestamp={venue.now_ms}&signature=0",
+        headers={"X-MBX-APIKEY": "x" * 64},
+    )
+    assert nobody.json()["code"] == -2015
+
+
+async def test_answers_that_go_wrong(venue, http):
+    """Each kind of mishap comes once, in the order that was asked for, and the right answer after it."""
+    account = await venue.account()
+    await account.book("binance-usdm").deposit("USDT", "10")
+    reader = Reader(venue, http, account, "binance-usdm")
+    venue.faults.fail(status=503)
+    venue.faults.limit(status=418, retry_after=120)
+    venue.faults.page_of_html()
+    found = [await reader.page(Query("balances")) for _ in range(3)]
+    assert [each.outcome for each in found] == ["transient", "limited", "transient"]
+    assert found[1].retry_at == venue.clock.wall() + 120 * SECOND
+    venue.faults.cut_in_half()
+    with pytest.raises(httpx.RemoteProtocolError):
+        await reader.page(Query("balances"))
+    assert (await reader.holdings()).balances == {"USDT": (Decimal(10),)}
+
+
+async def test_weight_is_bounded_by_the_minute(venue, http):
+    """Who asks too much is told when to come again."""
+    account = await venue.account()
+    account.book("binance-usdm")
+    reader = Reader(venue, http, account, "binance-usdm")
+    venue.faults.weight_a_minute = 10
+    found = [await reader.page(Query("balances")) for _ in range(3)]
+    assert [isinstance(each, Page) for each in found] == [True, True, False]
+    venue.clock.advance(60 * SECOND)
+    assert isinstance(await reader.page(Query("balances")), Page)
+
+
+async def test_history_may_lag(venue, http):
+    """For a while REST knows less than the stream said."""
+    account = await venue.account()
+    book = account.book("binance-spot")
+    await book.deposit("USDT", "1000")
+    venue.clock.advance(SECOND)
+    order = await book.place("BTCUSDT", "BUY", "1", "100")
+    venue.faults.lag_ms = 500
+    reader = Reader(venue, http, account, "binance-spot")
+    assert await reader.events("BTCUSDT") == []
+    assert (await reader.holdings()).balances == {"USDT": (Decimal(1000), Decimal(0))}
+    venue.clock.advance(SECOND)
+    assert [each.identity for each in await reader.events("BTCUSDT")] == [
+        ("order", "BTCUSDT", str(order), "new")
+    ]
+
+
+@pytest.mark.parametrize("page_order", ["reversed", "doubled"])
+async def test_rows_in_no_good_order(venue, http, page_order):
+    """Pages that are the wrong way round, or have rows twice, say the same."""
+    account = await venue.account()
+    book = account.book("binance-usdm")
+    order = await book.place("BTCUSDT", "BUY", "3", "100")
+    for _ in range(3):
+        venue.clock.advance(MILLISECOND)
+        await book.fill(order, "1")
+    reader = Reader(venue, http, account, "binance-usdm")
+    right = await reader.events("BTCUSDT")
+    venue.faults.page_order = page_order
+    assert await reader.events("BTCUSDT") == right
+    assert len(right) == 4
+
+
+async def test_a_window_that_is_refused(venue, http):
+    """A venue may want narrower windows than it says."""
+    account = await venue.account()
+    account.book("binance-usdm")
+    venue.faults.widest_ms = 3_600_000
+    page = await Reader(venue, http, account, "binance-usdm").page(Query("fills", "BTCUSDT", 1, 3_600_002))
+    assert isinstance(page, CallResult)
+    assert page.outcome == "refused"
+
+
+async def test_streams_that_the_venue_does_not_have(venue):
+    """A slip in a stream's name is told at once."""
+    account = await venue.account()
+    with pytest.raises(Refused, match="binance-usdm"):
+        account.book("binance-margin-risk")

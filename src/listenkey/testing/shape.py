@@ -142,6 +142,7 @@ _NO_FILL: Final[dict[str, object]] = {
     "fee_asset_or_null": b"null",
     "realized": "0",
     "maker": False,
+    "matched": False,
 }
 
 
@@ -156,6 +157,7 @@ def _fill(fill: Fill) -> dict[str, object]:
         "fee_asset_or_null": msgspec.json.encode(fill.fee_asset),
         "realized": amount(fill.realized),
         "maker": fill.is_maker,
+        "matched": True,
     }
 
 

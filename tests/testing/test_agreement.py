@@ -1,0 +1,133 @@
+"""Whatever happens in a ledger, its history read back says the same as its stream."""
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from listenkey.wire.history import Holdings
+from tests.testing.desk_reader import STREAMS, DeskReader
+
+UNTOLD = {"E", "I", "b", "a", "er", "o.b", "o.a", "o.er", "o.ap"}
+"""What REST does not say, or says in other digits."""
+SYMBOLS = {"binance-spot": ("BTCUSDT", "ETHUSDT"), "binance-usdm": ("BTCUSDT", "ETHUSDT")}
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["place", "place", "fill", "fill", "fill", "cancel", "expire", "deposit", "wait"]),
+        st.integers(0, 99),
+        st.integers(1, 9),
+        st.integers(0, 3),
+    ),
+    max_size=40,
+)
+
+
+def play(reader, symbols, steps, *, rich=True):
+    """A life of an account by steps; `rich`: it begins with enough of everything."""
+    ledger = reader.ledger
+    for asset in ("USDT", *(symbol.removesuffix("USDT") for symbol in symbols)) if rich else ():
+        reader.tell(ledger.deposit(asset, 10**9, reader.now))
+    for verb, which, size, wait in steps:
+        reader.now += wait
+        orders = [order for order in ledger.books.orders.values() if order.is_open]
+        if verb == "place":
+            symbol, side = symbols[which % len(symbols)], ("BUY", "SELL")[which % 3 == 0]
+            price = 0 if which % 7 == 0 else Decimal(size * 100 + which) / 10
+            reader.tell(ledger.place(symbol, side, size, price, now=reader.now))
+        elif verb == "deposit":
+            reader.tell(ledger.deposit("USDT", size, reader.now))
+        elif orders and verb == "fill":
+            order = orders[which % len(orders)]
+            amount = min(Decimal(size) / 2, order.quantity - order.filled)
+            price = order.price or Decimal(which + 1)
+            reader.tell(ledger.fill(order.id, amount, price, now=reader.now, is_maker=which % 2 == 0))
+        elif orders and verb in {"cancel", "expire"}:
+            status = {"cancel": "CANCELED", "expire": "EXPIRED"}[verb]
+            reader.tell(ledger.end(orders[which % len(orders)].id, status, now=reader.now))
+
+
+def plain(raw):
+    """An event's single fields by path, amounts as numbers."""
+
+    def walk(value, above):
+        for name, each in value.items():
+            if isinstance(each, dict):
+                yield from walk(each, f"{above}{name}.")
+            else:
+                yield f"{above}{name}", number(each)
+
+    def number(each):
+        if isinstance(each, str) and each.replace(".", "", 1).replace("-", "", 1).isdigit():
+            return Decimal(each)
+        return Decimal(str(each)) if isinstance(each, float) else each
+
+    return {path: each for path, each in walk(msgspec.json.decode(raw), "") if path not in UNTOLD}
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+@given(steps=STEPS)
+@settings(max_examples=60, deadline=None)
+def test_history_tells_every_fact_that_was_streamed(stream, steps):
+    """A program that was away the whole time gets each order's beginning, fills and end, field by field."""
+    reader = DeskReader(stream, limit=3)
+    reader.now = 1_732_180_000_000
+    play(reader, SYMBOLS[stream], steps)
+    told = reader.recovered(SYMBOLS[stream], 1_732_180_000_000, reader.now)
+    facts = {identity: raw for identity, _, raw in reader.facts()}
+    assert {each.identity: each.time_ms for each in told} == {each[0]: each[1] for each in reader.facts()}
+    assert [each.time_ms for each in told] == sorted(each.time_ms for each in told)
+    for each in told:
+        there, here = plain(facts[each.identity]), plain(each.raw)
+        assert {path: there[path] for path in here.keys() & there.keys()} == {
+            path: here[path] for path in here.keys() & there.keys()
+        }
+        missing = there.keys() - here.keys()
+        assert missing <= {"o.N"}, missing
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+@given(steps=STEPS, cut=st.integers(0, 40))
+@settings(max_examples=60, deadline=None)
+def test_a_break_in_the_middle_of_orders(stream, steps, cut):
+    """Orders that were open before the break go on with the right sums, and nothing older is told again."""
+    reader = DeskReader(stream)
+    reader.now = 1_732_180_000_000
+    play(reader, SYMBOLS[stream], steps[:cut])
+    known = [(order.symbol, str(order.id)) for order in reader.ledger.books.orders.values() if order.is_open]
+    before = len(reader.facts())
+    reader.now += 1
+    since = reader.now
+    play(reader, SYMBOLS[stream], [step for step in steps[cut:] if step[0] != "deposit"], rich=False)
+    told = reader.recovered(SYMBOLS[stream], since, reader.now, known)
+    missed = reader.facts()[before:]
+    assert {each.identity for each in told} == {identity for identity, _, _ in missed}
+    facts = {identity: raw for identity, _, raw in missed}
+    for each in told:
+        there, here = plain(facts[each.identity]), plain(each.raw)
+        for path in ("z", "o.z", "Z", "X", "o.X", "x", "o.x", "l", "o.l"):
+            assert here.get(path) == there.get(path), path
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+@given(steps=STEPS)
+@settings(max_examples=40, deadline=None)
+def test_state_events_add_up_to_what_rest_says(stream, steps):
+    """Equal holdings mean that nothing is missing; here nothing is."""
+    reader = DeskReader(stream)
+    play(reader, SYMBOLS[stream], steps)
+    assert reader.folded(Holdings()) == reader.holdings()
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_a_lost_state_event_shows(stream):
+    """One fill whose account event was lost makes the holdings differ."""
+    reader = DeskReader(stream)
+    reader.now = 2
+    reader.tell(reader.ledger.deposit("USDT", "1000", 0))
+    reader.tell(reader.ledger.place("BTCUSDT", "BUY", "2", "100", now=1))
+    whole = reader.folded(Holdings())
+    assert whole == reader.holdings()
+    reader.ledger.fill(1, "1", "100", now=2)
+    assert reader.holdings() != whole
