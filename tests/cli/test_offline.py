@@ -95,6 +95,33 @@ def test_what_only_the_dialects_can_tell_is_checked_too(command, tmp_path, text,
     assert what in result.out
 
 
+UPSTREAM = '[[upstream]]\naccount = "desk"\nstream = "binance-spot"\napi_key = "k"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (UPSTREAM.replace('account = "desk"\n', ""), "upstream.1.account is not set; name the account"),
+        (UPSTREAM.replace("desk", "The Desk"), "upstream.1.account: "),
+        (UPSTREAM.replace("-spot", "-spt"), "upstream.1.stream: there is no stream binance-spt"),
+        (
+            UPSTREAM.replace('api_key = "k"', 'api_key_file = "none"'),
+            "upstream.1.api_key_file cannot be read",
+        ),
+        (UPSTREAM + 'api_secret_file = "none"', "upstream.1.api_secret_file cannot be read"),
+        (UPSTREAM + 'gateway = "http://127.0.0.1:1"\nby = "listen_key"', "goes without base_url"),
+        (UPSTREAM + UPSTREAM, "upstream.2 fills the journal that upstream.1 fills"),
+    ],
+)
+def test_upstreams_are_checked_without_asking_them(tmp_path, text, what):
+    """On any machine, the bare client install too: what would keep the relay from starting is said before."""
+    (tmp_path / "c.toml").write_text(text)
+    run = bare("config", "check", "--config", "c.toml", cwd=tmp_path)
+    assert (run.returncode, what in run.stdout) == (1, True), run.stdout + run.stderr
+    (tmp_path / "c.toml").write_text(UPSTREAM)
+    assert bare("config", "check", "--config", "c.toml", cwd=tmp_path).returncode == 0
+
+
 def test_an_overlap_that_nothing_resolves_is_found(command, tmp_path):
     """BingX coin-M has spot's path: both at the root would leave the choice to chance."""
     (tmp_path / "c.toml").write_text("[dialect.bingx-coinm]\nroot = true\n")

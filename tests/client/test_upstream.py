@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -80,8 +81,8 @@ class Relay:
             await task
         return reader
 
-    def _open(self, beginning):
-        self.beginnings.append(beginning)
+    def _open(self, since, known, symbols):
+        self.beginnings.append(SimpleNamespace(since=since, known=list(known), symbols=list(symbols)))
         return self.streams.pop(0)
 
     def rows(self):
@@ -181,8 +182,8 @@ async def test_after_a_kill_it_goes_on_where_the_journal_ends(relay):
     await again.run(Replayed([]))
     (beginning,) = again.beginnings
     assert beginning.since == str(NOW_MS + 5)
-    assert beginning.known == (("x", event(1, s="BTCUSDT").raw), ("x", event(2, o={"s": "ETHUSDT"}).raw))
-    assert beginning.symbols == ("BTCUSDT", "ETHUSDT")
+    assert beginning.known == [("x", event(1, s="BTCUSDT").raw), ("x", event(2, o={"s": "ETHUSDT"}).raw)]
+    assert beginning.symbols == ["BTCUSDT", "ETHUSDT"]
     assert relay.beginnings[0].since == "", "the first start knows nothing, and begins live"
 
 
@@ -192,8 +193,8 @@ async def test_what_was_had_long_ago_is_not_read_again(relay):
     relay.house.clock.advance(60_000_000)
     await relay.journal.keep_mark(str(NOW_MS + 60_000))
     await relay.run(Replayed([]))
-    assert relay.beginnings[-1].known == ()
-    assert relay.beginnings[-1].symbols == ("BTCUSDT",)
+    assert relay.beginnings[-1].known == []
+    assert relay.beginnings[-1].symbols == ["BTCUSDT"]
 
 
 async def test_a_quiet_hour_is_no_hole(relay):
@@ -244,7 +245,7 @@ async def test_a_relay_of_a_relay_goes_on_by_position(relay):
         "why": "too long",
     }
     await relay.run(Replayed([]))
-    assert (relay.beginnings[-1].since, relay.beginnings[-1].known) == ("abc:8", ())
+    assert (relay.beginnings[-1].since, relay.beginnings[-1].known) == ("abc:8", [])
 
 
 async def test_how_far_behind_the_venue_it_is(relay):

@@ -42,10 +42,10 @@ def _accepted_problems(settings: Settings) -> list[str]:
 
 def _upstream_problems(settings: Settings) -> list[str]:
     from listenkey.app.dialects import configured_dialects
-    from listenkey.app.upstreams import configured_upstreams
+    from listenkey.app.upstream_settings import upstream_openers
 
     try:
-        configured_upstreams(settings, configured_dialects(settings))
+        upstream_openers(settings, configured_dialects(settings))
     except DialectError:
         return []  # said already
     except ConfigError as error:

@@ -41,22 +41,18 @@ _SYMBOL: Final = re.compile(rb'"s":"([A-Z0-9_-]{1,40})"')
 _log = structlog.get_logger(__name__)
 
 
-class Beginning(msgspec.Struct, frozen=True):
-    """Where a stream goes on: up to where all is journaled (empty at the first start), what was journaled
-    near there, by type and bytes, and the symbols that the account trades."""
-
-    since: str = ""
-    known: tuple[tuple[str, bytes], ...] = ()
-    symbols: tuple[str, ...] = ()
+Known = Sequence[tuple[str, bytes]]
+"""Events by type and bytes."""
 
 
 class Upstream(msgspec.Struct, frozen=True):
-    """One stream to read, and whose it becomes."""
+    """One stream to read, and whose it becomes. `open` is told up to where all is journaled (nothing at the
+    first start), what was journaled near there, and the symbols that the account trades."""
 
     name: str
     account: str
     stream: str
-    open: Callable[[Beginning], Stream]
+    open: Callable[[str, Known, Sequence[str]], Stream]
     ids: NaturalIds
 
 
@@ -82,7 +78,7 @@ class UpstreamReader:
         while True:
             self._was_open, self._busy, before = False, False, self._figures.events
             try:
-                async with self._upstream.open(self._beginning()) as stream:
+                async with self._upstream.open(*self._beginning()) as stream:
                     await self._read(stream)
             except ListenKeyError as error:
                 self._became("failed", str(error))
@@ -193,13 +189,13 @@ class UpstreamReader:
 
     # Going on ---------------------------------------------------------------------------------------
 
-    def _beginning(self) -> Beginning:
+    def _beginning(self) -> tuple[str, Known, Sequence[str]]:
         mark = self._mark or self._journal.read_mark()
         self._mark = self._kept = mark
         if not mark.isdigit():  # a gateway's position says all; and without a mark nothing is known
-            return Beginning(mark)
+            return mark, (), ()
         known, symbols = self._journal_end(int(mark))
-        return Beginning(mark, tuple(reversed(known)), tuple(sorted(symbols)))
+        return mark, known[::-1], sorted(symbols)
 
     def _journal_end(self, since_ms: int) -> tuple[list[tuple[str, bytes]], set[str]]:
         """The events of the journal that came about then and later, the newest first, and the symbols of

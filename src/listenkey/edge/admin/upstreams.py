@@ -25,7 +25,7 @@ def upstream_rows(upstreams: Sequence[UpstreamFigures], now: Micros) -> str:
 
 
 def _row(upstream: UpstreamFigures, now: Micros) -> str:
-    state = upstream.state
+    state: str = upstream.state
     if upstream.state_since:
         state += f" for {span(now - upstream.state_since)}"
     reason = f"<br><small>{escape(upstream.reason)}</small>" if upstream.reason else ""

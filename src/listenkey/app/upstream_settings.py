@@ -1,0 +1,84 @@
+"""`[[upstream]]`: what is to be read and with which credentials, from the configuration and its files. Needs
+nothing of the server's, so that any machine can check a configuration."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from listenkey.base.errors import ConfigError, Refused
+from listenkey.base.ids import check_account_name
+from listenkey.client.stream import Stream, open_stream
+from listenkey.config import Settings, UpstreamSettings
+from listenkey.dialect.model import Dialect
+from listenkey.service.names import StreamNames
+
+Opener: TypeAlias = Callable[[str, Sequence[tuple[str, bytes]], Sequence[str]], Stream]
+"""Makes a stream that goes on after a place, given what was had near it and the symbols that are traded."""
+
+
+def upstream_openers(settings: Settings, dialects: Mapping[str, Dialect]) -> dict[str, Opener]:
+    """How each `[[upstream]]` is opened. Errors: `ConfigError` for what is missing or cannot be read."""
+    names, taken = StreamNames(dict(dialects)), dict[tuple[str, str], str]()
+    for name, given in settings.upstream.items():
+        other = taken.setdefault((given.account, given.stream), name)
+        if other != name:
+            raise ConfigError(
+                f"upstream.{name} fills the journal that upstream.{other} fills",
+                "give it another account or stream",
+            )
+    return {name: _checked(f"upstream.{name}", given, names) for name, given in settings.upstream.items()}
+
+
+def _checked(where: str, given: UpstreamSettings, names: StreamNames) -> Opener:
+    if not given.account:
+        raise ConfigError(f"{where}.account is not set", "name the account to journal for")
+    try:
+        check_account_name(given.account)
+    except Refused as error:
+        raise ConfigError(f"{where}.account: {error.message}", error.remedy) from error
+    if not names.is_stream(given.stream):
+        raise ConfigError(
+            f"{where}.stream: there is no stream {given.stream or '(empty)'}", "see `listenkey dialect list`"
+        )
+    if given.gateway and (given.base_url or given.ws_url or given.by):
+        raise ConfigError(
+            f"{where}.gateway goes without base_url, ws_url and by", "read a gateway, or a venue"
+        )
+    open_it = _opener(where, given)
+    try:
+        open_it("", (), ())
+    except Refused as error:
+        raise ConfigError(f"{where}: {error.message}", error.remedy) from error
+    return open_it
+
+
+def _opener(where: str, given: UpstreamSettings) -> Opener:
+    api_key = _given(f"{where}.api_key", given.api_key, given.api_key_file)
+    if not api_key:
+        raise ConfigError(f"{where}.api_key is not set", "give it, or api_key_file")
+    api_secret = _given(f"{where}.api_secret", given.api_secret, given.api_secret_file)
+
+    def open_it(since: str, known: Sequence[tuple[str, bytes]], symbols: Sequence[str]) -> Stream:
+        return open_stream(
+            given.stream,
+            api_key=api_key,
+            api_secret=api_secret,
+            gateway=given.gateway,
+            base_url=given.base_url,
+            ws_url=given.ws_url,
+            by=given.by,
+            since=since or None,
+            known=known,
+            symbols=symbols,
+        )
+
+    return open_it
+
+
+def _given(where: str, text: str, file: str) -> str:
+    if not file:
+        return text
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{where}_file cannot be read: {error}", "check the path and its mode") from error
