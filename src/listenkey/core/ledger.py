@@ -39,11 +39,11 @@ class Ledger:
 
     def __init__(self, totals: Mapping[str, Decimal], *, whole: bool) -> None:
         self.accounts = {name: _Account(amount) for name, amount in totals.items()}
-        self._whole = whole
+        self.is_whole = whole
 
     def copy(self) -> Self:
         """Another that goes its own way."""
-        other = type(self)({}, whole=self._whole)
+        other = type(self)({}, whole=self.is_whole)
         for name, each in self.accounts.items():
             other.accounts[name] = _Account(each.total, each.at_ms, [*each.added])
         return other
@@ -73,21 +73,27 @@ class Ledger:
                 account.total += sum(old)
                 account.added = [each for each in account.added if each[0] > until_ms]
                 account.at_ms = until_ms
-            if self._whole and not account.total and not account.added and account.at_ms <= until_ms:
+            if self.is_whole and not account.total and not account.added and account.at_ms <= until_ms:
                 del self.accounts[name]
 
-    def amounts(self, name: str) -> "Amounts | None":
-        """What may be held of a name: fills of the very moment of a total may be in it or not. None where no
-        total was ever told."""
+    def amounts(self, name: str, at_ms: int | None = None, *, all_of_it: bool = False) -> "Amounts | None":
+        """What may be held of a name, or was at a moment that is not before its total: fills of the very
+        moment of a total may be in it or not. `all_of_it`: the moment asked for is over, with all its fills.
+        None where no total was ever told."""
         account = self.accounts.get(name, _Account())
-        if not self._whole and not account.at_ms:
+        if not self.is_whole and not account.at_ms:
             return None
-        ties = [amount for at, amount in account.added if at == account.at_ms]
-        later = sum((amount for at, amount in account.added if at > account.at_ms), _NONE)
-        held = [account.total + later]
-        for amount in ties:
-            held.append(held[-1] + amount)
+        added = [each for each in account.added if at_ms is None or each[0] < at_ms]
+        ties = [amount for at, amount in added if at == account.at_ms]
+        later = sum((amount for at, amount in added if at > account.at_ms), _NONE)
+        at_the_end = [amount for at, amount in account.added if at == at_ms]
+        held = [account.total + later + first + last for first in _sums(ties) for last in _sums(at_the_end)]
         return Amounts(tuple(held), _GRAIN * len(account.added))
+
+
+def _sums(amounts: list[Decimal]) -> list[Decimal]:
+    """Of none of them, of the first, of the first two, and so on."""
+    return [sum(amounts[:count], _NONE) for count in range(len(amounts) + 1)]
 
 
 class Amounts(msgspec.Struct, frozen=True):

@@ -39,6 +39,8 @@ class Terms(msgspec.Struct, frozen=True):
     """How long live events are held back at most."""
     most_bytes: int = 16 << 20
     """How much of them."""
+    jumble_ms: int = 50
+    """By how much the times of facts may stand against their order, where a venue keeps one a symbol."""
     settle: Micros = SECOND
     """How long after the new beginning history is first asked: it may be late."""
     first_pause: Micros = SECOND // 2
@@ -54,6 +56,8 @@ class Reading(msgspec.Struct, frozen=True):
     """By what history knows it again: its second part is the symbol. None where history does not tell it."""
     changes: tuple[Change, ...] = ()
     """What it says of holdings."""
+    follows: str = ""
+    """The name of the order that must have rested before; empty for a new order, and for what is of none."""
 
 
 class Books(Protocol):
@@ -358,34 +362,67 @@ class Recovery:
         return () if self._ledger is None else self._ledger.names
 
     def _missed(self, facts: Sequence[Fact]) -> list[Fact]:
-        """What of history was never streamed."""
-        had = {self._books.read(kind, raw, ()).identity for kind, raw in self._recent}
-        had |= {fact.identity for fact in self._held} | self._fetched
-        return [fact for fact in facts if fact.identity not in had and fact.at_ms >= self._floor_ms]
+        """What of history was never streamed. What is older than the last fact that was given out would have
+        come before it; where it turns up now it is too late for its place."""
+        readings = [self._books.read(kind, raw, ()) for kind, raw in self._recent]
+        had = {each.identity for each in readings} | {fact.identity for fact in self._held} | self._fetched
+        newest = max((each.at_ms for each in readings if each.identity is not None), default=0)
+        floor_ms = max(self._floor_ms, newest - self._terms.jumble_ms)
+        return [fact for fact in facts if fact.identity not in had and fact.at_ms >= floor_ms]
 
     def _compare(self, missed: list[Fact], answer: Answer) -> tuple[tuple[str, ...], str]:
-        """Of what the snapshot says other than the events do, and why it cannot be called whole. The snapshot
-        was taken at some moment since it was asked for, so it may know any number of the events since."""
+        """Of what the snapshot says other than the events do, and why it cannot be called whole."""
         if self._ledger is None:
             return (), "there is no snapshot from before to compare with"
         names = {*self._ledger.names, *answer.totals}
-        ledger = self._ledger.copy()
-        before = _merged(missed, self._held[: self._held_at_snapshot])
-        for fact in before:
+        unexplained = self._unexplained(self._ledger, missed, names)
+        ledger, differs = self._differing(self._ledger, missed, names, answer)
+        unknown = {name for name in differs if ledger.amounts(name) is None}
+        if differs - unknown or unexplained:
+            told = tuple(sorted((differs - unknown) | unexplained))
+            return told, "the venue says other than the events do"
+        if unknown:
+            return (), f"what was held before is not known of {', '.join(sorted(unknown)[:5])}"
+        return (), answer.why
+
+    def _differing(
+        self, before: Ledger, missed: list[Fact], names: set[str], answer: Answer
+    ) -> tuple[Ledger, set[str]]:
+        """What the snapshot says other. It was taken at some moment since it was asked for, so it may know
+        any number of the events since."""
+        ledger = before.copy()
+        for fact in _merged(missed, self._held[: self._held_at_snapshot]):
             ledger.apply(self._books.read(fact.kind, fact.raw, names).changes)
-        names |= {*ledger.names}
-        differs = {name for name in names if not _agrees(ledger, name, answer.totals)}
+        differs = {name for name in {*names, *ledger.names} if not _agrees(ledger, name, answer.totals)}
         for fact in self._held[self._held_at_snapshot :]:
             changes = self._books.read(fact.kind, fact.raw, names).changes
             ledger.apply(changes)
             differs -= {each.name for each in changes if _agrees(ledger, each.name, answer.totals)}
-        unknown = {name for name in differs if ledger.amounts(name) is None}
-        if differs - unknown:
-            return tuple(sorted(differs - unknown)), "the venue's snapshot says other than the events do"
-        if unknown:
-            told = ", ".join(sorted(unknown)[:5])
-            return (), f"what was held before is not known of {told}"
-        return (), answer.why
+        return ledger, differs
+
+    def _unexplained(self, before: Ledger, missed: list[Fact], names: set[str]) -> set[str]:
+        """What the events after the break say that those before it and the missed ones do not lead to: the
+        first total of each name, and orders that were never new. Else a total would hide what was missed."""
+        merged = _merged(missed, self._held)
+        readings = [self._books.read(fact.kind, fact.raw, names) for fact in merged]
+        ledger, strange = before.copy(), set[str]()
+        for reading in readings:
+            if before.is_whole and reading.follows and not _rested(ledger, reading.follows):
+                strange.add(reading.follows)
+            ledger.apply(
+                each for each in reading.changes if not each.is_total or reading.identity is not None
+            )
+        newest = max((reading.at_ms for reading in readings), default=0)
+        first: dict[str, Change] = {}
+        for reading in readings:
+            for change in reading.changes if reading.identity is None else ():
+                if change.is_total and first.setdefault(change.name, change).at_ms == change.at_ms:
+                    first[change.name] = change  # the last one of the moment knows all its fills
+        for name, change in first.items():
+            amounts = ledger.amounts(name, change.at_ms, all_of_it=change.at_ms < newest)
+            if amounts is not None and not amounts.has(change.amount):
+                strange.add(name)
+        return strange
 
     def _finish(self, missed: list[Fact], now: Micros) -> list[Action]:
         """Nothing is missing any more."""
@@ -405,6 +442,7 @@ class Recovery:
         reason, since, until = self._reason, self._since_ms, self._until_ms
         actions.insert(late, Miss(reason, since, until, symbols, differs, told or why))
         self._ledger = None
+        self._floor_ms = max(self._floor_ms, until)
         self._leave(missed, merged, now)
         return [*actions, *self._look(now)]
 
@@ -416,6 +454,11 @@ class Recovery:
         self._read_up()
         self._fetched |= {fact.identity for fact in missed if fact.identity is not None}
         self._fetched_until = now + _LATE
+
+
+def _rested(ledger: Ledger, order: str) -> bool:
+    amounts = ledger.amounts(order)
+    return amounts is None or any(amounts.held)
 
 
 def _agrees(ledger: Ledger, name: str, totals: Mapping[str, Decimal]) -> bool:

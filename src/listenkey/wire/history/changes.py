@@ -12,12 +12,13 @@ from listenkey.core.ledger import Change
 from listenkey.core.recovery import Reading
 from listenkey.dialect.history import Effect, History
 from listenkey.wire.history.holdings import Holdings, fold, holdings_of
-from listenkey.wire.history.identity import at, belongs, decoded, identity_of, text_at
+from listenkey.wire.history.identity import Identity, at, belongs, decoded, identity_of, text_at
 from listenkey.wire.history.query import Row
 
 _NONE: Final = Decimal(0)
 _SHORT: Final = "SHORT"
 _SENT: Final = "E"
+_REJECTED: Final = "REJECTED"
 
 
 def reading_of(history: History, event_type: str, payload: bytes, names: Collection[str]) -> Reading:
@@ -34,7 +35,8 @@ def reading_of(history: History, event_type: str, payload: bytes, names: Collect
     if not is_order:
         return Reading(time_ms)
     changes = (*_order(history, value, time_ms), *_fill(history, value, time_ms, names))
-    return Reading(time_ms, identity_of(history, event_type, payload), changes)
+    identity = identity_of(history, event_type, payload)
+    return Reading(time_ms, identity, changes, _follows(history, value, identity))
 
 
 def totals_of(history: History, rows: Iterable[Row]) -> dict[str, Decimal]:
@@ -97,6 +99,14 @@ def _order(history: History, value: Any, time_ms: int) -> Iterable[Change]:
         yield Change(name, time_ms, Decimal(1), is_total=True)
     elif status == event.filled or execution in event.ends.values():
         yield Change(name, time_ms, _NONE, is_total=True)
+
+
+def _follows(history: History, value: Any, identity: Identity | None) -> str:
+    if identity is None or "open_orders" not in history.calls or "new" in identity[3:4]:
+        return ""
+    if text_at(value, history.order_event.status) == _REJECTED:
+        return ""
+    return _order_name(history, identity[1], identity[2])
 
 
 def _fill(history: History, value: Any, time_ms: int, names: Collection[str]) -> Iterable[Change]:
