@@ -137,6 +137,37 @@ class TestNames:
             assert session(SPOT, policy=policy).open([Wanted(name)]) == []
             assert session(SPOT, policy=policy).subscribe(ID, (name,)) == [Acknowledge(ID)]
 
+    def test_a_key_with_a_type_brings_the_events_of_that_type(self):
+        """`KEY@TYPE` on USD-M: each a subscription of its own, which is listed and ended as it was named."""
+        key = "K" * 64
+        socket = session(PRIVATE, **{key: "binance-usdm"})
+        names = (f"{key}@ORDER_TRADE_UPDATE", f"{key}@ACCOUNT_UPDATE", "btcusdt@trade")
+        *binds, ack = socket.subscribe(ID, names)
+        assert [(bind.name, bind.events) for bind in binds] == [
+            (names[0], {"ORDER_TRADE_UPDATE"}),
+            (names[1], {"ACCOUNT_UPDATE"}),
+        ]
+        assert ack == Acknowledge(ID)
+        assert socket.list_names(ID) == [TellNames(ID, names)]
+        assert socket.unsubscribe(ID, names[:1]) == [Unbind(names[0]), Acknowledge(ID)]
+        assert socket.key_ended(names[1], revoked=True) == [Close("revoked")]
+
+    def test_a_key_beside_its_own_types_brings_nothing_twice(self):
+        """Whichever of the two comes first, no event goes out by both."""
+        key = "K" * 64
+        item = f"{key}@ORDER_TRADE_UPDATE"
+        for names, expected in (((key, item), [Bind]), ((item, key), [Bind, Unbind, Bind])):
+            socket = session(PRIVATE, **{key: "binance-usdm"})
+            *actions, ack = socket.subscribe(ID, names)
+            assert kinds(actions) == expected
+            assert actions[-1].events is None
+
+    def test_a_dead_key_with_a_type_and_keys_of_other_products_are_market_data(self):
+        """Nothing tells them from it, so they are acknowledged and silent."""
+        for candidates, key in (((PRIVATE,), "D" * 64), ((SPOT, USDM), "S" * 64), ((SPOT,), "U" * 64)):
+            socket = session(*candidates, **{"S" * 64: "binance-spot", "U" * 64: "binance-usdm"})
+            assert socket.subscribe(ID, (f"{key}@ORDER_TRADE_UPDATE",)) == [Acknowledge(ID)]
+
     def test_paths_without_user_data_take_any_name(self):
         """New SDKs open `/public` beside `/private`; whatever they subscribe there must not close it."""
         socket = session(PUBLIC)

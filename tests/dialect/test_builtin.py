@@ -212,7 +212,7 @@ KEY, EMPTY = '{"listenKey":"$listen_key"}', "{}"
 )
 def test_answers_and_keys(name: str, create: str, extend: str, named: set[str]) -> None:
     """What a client reads from each answer, and on which calls it has to name the key."""
-    calls = DIALECTS[name].operations
+    calls = [call for call in DIALECTS[name].operations if not call.path.startswith("/vapi/")]
     bodies = {(call.kind, call.success_body) for call in calls}
     assert bodies == {("create", create), ("extend", extend), ("close", EMPTY)}
     assert {call.kind for call in calls if call.key_in == "parameter"} - {"create"} == named

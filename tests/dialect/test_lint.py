@@ -22,6 +22,8 @@ from listenkey.dialect.model import (
     Limits,
     Notice,
     PublicCall,
+    Snapshot,
+    SnapshotRows,
     SocketPath,
     Stream,
     Topic,
@@ -31,6 +33,7 @@ from listenkey.dialect.registry import load_dialects
 
 DIALECTS = load_dialects()
 SPOT, ISOLATED, BINGX = (DIALECTS[name] for name in ("binance-spot", "binance-margin-isolated", "bingx"))
+OPTIONS = DIALECTS["binance-options"]
 Change = Callable[[Dialect], Dialect]
 replace = msgspec.structs.replace
 
@@ -63,6 +66,18 @@ def row(field: str, place: int, **changes: object) -> Change:
         return replace(dialect, **{field: tuple(table)})
 
     return change
+
+
+def rows_by(**changes: Any) -> SnapshotRows:
+    """Rows of a snapshot."""
+    return SnapshotRows(**{"name": "a", "path": "a.B", "by": ("a",), **changes})
+
+
+def snapshot(**changes: Any) -> Change:
+    """One more snapshot of the first stream."""
+    fields = {"level": "all", "events": ("ACCOUNT_UPDATE",), "rows": (rows_by(),), "body": '{"E":$now_ms}'}
+    more = Snapshot(**{**fields, **changes})
+    return lambda dialect: row("streams", 0, snapshots=(*dialect.streams[0].snapshots, more))(dialect)
 
 
 def without(field: str, place: int) -> Change:
@@ -309,7 +324,15 @@ ENTRIES = [
     (SPOT, rows("eras", era(since="20260220")), "eras.e.since: 20260220 is no day"),
     (SPOT, rows("eras", era(since="2026-02-30")), "eras.e.since: 2026-02-30 is no day"),
     (SPOT, rows("eras", era(status=410)), "eras.e.status: is from 400 to 599"),
-    (SPOT, row("eras", 0, status=0), "eras.without-listen-keys.status: is from 400 to 599"),
+    (OPTIONS, without("unknown_paths", 1), "without one, /vapi/v1/userDataStream is to be among unknown"),
+    (BINGX, snapshot(rows=(rows_by(name="b"), rows_by(name="b"))), "snapshots.rows: b is there 2 times"),
+    (BINGX, snapshot(body='{"E":$other}'), "snapshots.body: nothing fills $other"),
+    (BINGX, snapshot(body='{"E":$now_ms'), "snapshots.body: is not JSON"),
+    (BINGX, snapshot(events=("executionReport",)), "events: executionReport is none of state_events"),
+    (BINGX, snapshot(topic="other"), "snapshots.topic: there is no topic called other"),
+    (BINGX, snapshot(rows=(rows_by(), rows_by(name="b")), separate=True), "stands with one kind of rows"),
+    (BINGX, snapshot(rows=(rows_by(by=()),)), "rows are told apart by something"),
+    (BINGX, snapshot(period_ms=-1), "period_ms is at least 0"),
     (SPOT, row("eras", 0, status=200), "eras.without-listen-keys.status: is from 400 to 599"),
     (SPOT, row("eras", 0, body="$now_ms"), "eras.without-listen-keys.body: has no places"),
     (SPOT, rows("events", event()), "events of binance-spot: balanceUpdate is there 2 times"),

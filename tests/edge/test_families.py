@@ -66,6 +66,57 @@ async def test_the_life_of_a_key(gate, name, alias):
     assert await make(gate, dialect, api_key) != key
 
 
+@pytest.mark.parametrize("path", ["/private/ws", "/private/stream"])
+async def test_events_of_one_type_by_name(gate, path):
+    """`KEY@TYPE` in SUBSCRIBE is what one client of the private route sends: those events come, others do
+    not, and the end of the key is told to who asked for it."""
+    api_key = await gate.api_key()
+    key = await make(gate, DIALECTS["binance-usdm"], api_key)
+    socket = await gate.dial(path)
+    names = [f"{key}@ORDER_TRADE_UPDATE", f"{key}@listenKeyExpired"]
+    answer = await socket.ask({"method": "SUBSCRIBE", "params": names, "id": 1})
+    assert answer == {"result": None, "id": 1}
+    events = [{"e": kind, "E": 1} for kind in ("ACCOUNT_UPDATE", "ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE")]
+    await gate.publish(*events, stream="binance-usdm")
+    combined = path.endswith("stream")
+    assert await socket.json() == ({"stream": names[0], "data": events[1]} if combined else events[1])
+    await socket.silent()
+    await gate.venue_call("DELETE", "/fapi/v1/listenKey", api_key)
+    told = await socket.json()
+    assert told.get("data", told)["listenKey"] == key
+
+
+@pytest.mark.parametrize("path", ["/private/ws/{}", "/private/stream?streams={}"])
+async def test_options_account_updates_are_in_an_envelope(gate, path):
+    """The one event of options that the venue's page has in an envelope has it on every socket, once."""
+    dialect = DIALECTS["binance-options"]
+    key = await make(gate, dialect, await gate.api_key())
+    socket = await gate.dial(path.format(key))
+    events = [{"e": "ACCOUNT_UPDATE", "E": 1, "eq": "2"}, {"e": "GREEK_UPDATE", "E": 2}]
+    await gate.publish(*events, stream="binance-options")
+    assert await socket.json() == {"stream": key, "data": events[0]}
+    combined = "streams" in path
+    assert await socket.json() == ({"stream": key, "data": events[1]} if combined else events[1])
+
+
+async def test_options_first_calls_live_by_their_era(make_gate):
+    """A bot of 2021 finds its calls with the answers of then; since 2023 they are unknown paths."""
+    path = "/vapi/v1/userDataStream"
+    async with make_gate() as gate:
+        api_key = await gate.api_key()
+        made = (await gate.venue_call("POST", path, api_key)).json()
+        assert (made["code"], made["msg"]) == (0, "success")
+        again = await gate.venue_call("PUT", path, api_key, params=made["data"])
+        assert again.json() == {"code": 0, "msg": "success"}
+        assert made["data"]["listenKey"] == await make(gate, DIALECTS["binance-options"], api_key)
+        assert (await gate.venue_call("DELETE", "/eapi/v1/userDataStream", api_key)).json() == {}
+    async with make_gate(era="2023-01-01") as gate:
+        for gone in (path, "/eapi/v1/userDataStream"):
+            answer = await gate.venue_call("POST", gone, api_key)
+            assert (answer.status_code, answer.json()["code"]) == (404, -5000)
+        assert await make(gate, DIALECTS["binance-options"], await gate.api_key())
+
+
 async def test_options_tell_when_the_key_ends(gate):
     """The family whose create says so: 60 minutes from now, in milliseconds."""
     api_key = await gate.api_key()

@@ -64,9 +64,12 @@ def faults(route: Route, response: httpx.Response) -> list[str]:
     """What is not told of; nothing for a path or a method that no document has."""
     method, path = response.request.method, route.path
     if isinstance(route, OperationRoute) and route.operation.alias:
-        # Another spelling of a call is answered as the call itself.
+        # Another spelling of a call is answered as the call itself; an older one may have its own success.
         rows = [each for each in route.dialect.operations if each.kind == route.operation.kind]
-        path = next(each.path for each in rows if not each.alias)
+        call = next(each for each in rows if not each.alias)
+        if response.is_success and route.operation.success_body != call.success_body:
+            return []
+        path = call.path
     told = _told(route.dialect.name)
     return [] if told is None else told.faults(method, path, response)
 

@@ -95,7 +95,8 @@ async def _hear_events(gate, stream, socket, opened, channel):
         said = await opened.json()
         kinds = {key.removesuffix(".combined").rpartition(".")[2] for key in channel.meaning(said)}
         assert event["e"] in kinds
-        assert (said.keys() == {"stream", "data"}) is socket.combined
+        wrapped = socket.combined or event["e"] in stream.enveloped
+        assert (said.keys() == {"stream", "data"}) is wrapped
 
 
 def _requests(socket):

@@ -260,6 +260,8 @@ class Session:
         for item in wanted:
             if self._names.get(item.name) is not None:
                 continue
+            if self._add_item(item, resolve, actions):
+                continue
             if not self._carries_data or self._is_market(item.name):
                 self._names[item.name] = None
                 continue
@@ -271,8 +273,33 @@ class Session:
                 continue
             self._activate(candidate)
             if candidate.stream:
+                actions += self._without_items(item.name)
                 actions.append(Bind(item.name, live, candidate, item.events))
         return actions, bad
+
+    def _add_item(self, item: Wanted, resolve: Resolve, actions: list[Action]) -> bool:
+        """`KEY@TYPE` where the path has such names: whether this was one of a live key. Where the key itself
+        is there, it adds nothing."""
+        key, at, kind = item.name.partition("@")
+        if not (at and kind and any(_has_items(each, key) for each in self._candidates)):
+            return False
+        live = resolve(key)
+        candidate = self._meant_by(live)
+        if live is None or candidate is None or not candidate.path.event_items:
+            return False
+        is_new = self._names.get(key) is None
+        self._names[item.name] = candidate if is_new else None
+        self._activate(candidate)
+        if is_new:
+            actions.append(Bind(item.name, live, candidate, frozenset((kind,))))
+        return True
+
+    def _without_items(self, key: str) -> Iterable[Action]:
+        """The key itself brings what its items brought, which stay as names that bring nothing."""
+        for name, candidate in self._names.items():
+            if candidate is not None and name.startswith(f"{key}@"):
+                self._names[name] = None
+                yield Unbind(name)
 
     def _meant_by(self, live: Live | None) -> Candidate | None:
         """Whose path this is for a live key: its product's that carries the stream, or else one that carries
@@ -381,6 +408,10 @@ class Session:
         if self._policy.enforce is not None:
             return self._policy.enforce
         return all(heartbeat.enforced for heartbeat in self._heartbeats())
+
+
+def _has_items(candidate: Candidate, key: str) -> bool:
+    return candidate.path.event_items and len(key) == candidate.dialect.key_space.length
 
 
 def requested_names(candidates: Iterable[Candidate], path_names: Sequence[str], query: bytes) -> list[Wanted]:

@@ -37,15 +37,14 @@ def _takes(era: Era, path: SocketPath) -> bool:
 
 
 def on_day(dialect: Dialect, day: str) -> Dialect:
-    """The dialect as it is on a day: calls that are removed by then answer as the venue does since, WebSocket
-    paths that are removed open and stay quiet, and methods that are removed are unknown."""
+    """The dialect as it is on a day: calls that are removed by then answer as the venue does since, or are
+    unknown paths, WebSocket paths that are removed open and stay quiet, and methods that are removed are
+    unknown."""
     past = replace(dialect, eras=tuple(era for era in dialect.eras if era.since <= day))
-    gone = tuple(_gone(past))
-    dead = {(call.method, call.path) for call in gone}
     return replace(
         dialect,
-        operations=tuple(each for each in dialect.operations if (each.method, each.path) not in dead),
-        public_calls=(*dialect.public_calls, *gone),
+        operations=tuple(each for each in dialect.operations if not call_removed_by(past, each)),
+        public_calls=(*dialect.public_calls, *_gone(past)),
         apis=tuple(
             replace(api, methods=tuple(each for each in api.methods if not method_removed_by(past, each)))
             for api in dialect.apis
@@ -59,7 +58,7 @@ def on_day(dialect: Dialect, day: str) -> Dialect:
 def _gone(past: Dialect) -> Iterator[PublicCall]:
     for call in past.operations:
         era = call_removed_by(past, call)
-        if era is not None:
+        if era is not None and era.status:
             yield PublicCall(
                 method=call.method,
                 path=call.path,

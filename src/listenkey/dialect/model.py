@@ -142,7 +142,7 @@ class Operation(_Model, frozen=True, kw_only=True):
     pools: tuple[str, ...]
     """Names of the limits that this call counts against."""
     alias: bool = False
-    """Another spelling of an operation that is already there; the reference shows the other."""
+    """Another or older spelling of an operation that is already there; the reference shows the other."""
 
 
 class PublicCall(_Model, frozen=True, kw_only=True):
@@ -271,7 +271,7 @@ class Era(_Model, frozen=True, kw_only=True):
     streams: tuple[str, ...] = ()
     """Of the WebSocket paths, only those of these streams; empty means all."""
     status: int = 0
-    """How the venue answers a removed REST call since; 0 where it removed none."""
+    """How the venue answers a removed REST call since; 0 where there is none, or their path is unknown."""
     body: str = ""
     content_type: str = "text/html"
     replaced_by: str
@@ -353,6 +353,8 @@ class Stream(_Model, frozen=True, kw_only=True):
     """Event types that say how things are, so that the newest of a kind replaces those before it. All others
     say what happened, and count each."""
     snapshots: tuple[Snapshot, ...] = ()
+    enveloped: tuple[str, ...] = ()
+    """Event types that come as `{"stream":KEY,"data":EVENT}` on sockets that have all others bare."""
 
 
 class Heartbeat(_Model, frozen=True, kw_only=True):
@@ -381,6 +383,8 @@ class SocketPath(_Model, frozen=True, kw_only=True):
     names_parameters: tuple[str, ...] = ()
     """For `query`: the parameters that name keys; each may come several times."""
     events_parameter: str = ""
+    event_items: bool = False
+    """A name may be `KEY@TYPE`, for the events of one type."""
     combined: bool = False
     """Events start wrapped as `{"stream":…,"data":…}`."""
     control: Literal["method", "topics", "acks", "none"]

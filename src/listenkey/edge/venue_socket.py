@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, cast
 
+import msgspec
 import structlog
 
 from listenkey.base.clock import Micros, to_millis
@@ -38,6 +39,8 @@ from listenkey.service.gateway import Gateway
 from listenkey.service.names import scoped_name
 from listenkey.service.streams import LiveKey
 from listenkey.wire import control, frames
+from listenkey.wire.envelopes import Enveloped
+from listenkey.wire.messages import Fault
 from listenkey.wire.notices import notices_for
 from listenkey.wire.routes import SocketCandidate, SocketRoute
 from listenkey.wire.times import InMicros
@@ -253,7 +256,8 @@ class VenueSocket(WebSocket):
         dialect = self._sockets.gateway.dialects[key.key_space]
         stream = subscription.stream.stream.partition(":")[0]
         now = self._sockets.gateway.clock.now()
-        for notice in notices_for(dialect, stream, reason, subscription.name, now):
+        string = subscription.name.partition("@")[0]
+        for notice in notices_for(dialect, stream, reason, string, now):
             payload = notice.encode()
             if subscription.events is None or frames.event_type(payload) in subscription.events:
                 self.push(subscription.variant.wrap(payload))
@@ -307,7 +311,8 @@ class VenueSocket(WebSocket):
                 self._say(action)
 
     def _bind(self, bind: Bind) -> None:
-        live = cast("LiveKey", bind.live)
+        # A name that asks for one type of a key's events (`KEY@TYPE`) is a subscription of its own.
+        live = msgspec.structs.replace(cast("LiveKey", bind.live), string=bind.name)
         stream = scoped_name(bind.candidate.stream, live.key.scope)
         streams, variant = self._sockets.gateway.streams, self._variant(live, bind.candidate.stream)
         if self._has_topics:
@@ -431,6 +436,8 @@ class VenueSocket(WebSocket):
             return self._sockets.by_topic(here, self._codec)
         combined = self._session.combined
         variant = frames.combined(live.string, self._codec) if combined else _raw(self._codec)
+        if here is not None and here.enveloped and not combined:
+            variant = Enveloped(here.enveloped, frames.combined(live.string, self._codec), variant)
         return InMicros(variant, (live.dialect,), stream) if live.dialect.name in self._micros else variant
 
     def _subscriptions(self, name: str) -> "list[Subscription]":

@@ -168,6 +168,8 @@ class StreamPage(msgspec.Struct, frozen=True):
     control: Control
     """How requests on its sockets are answered."""
     topics: tuple[Topic, ...] = ()
+    enveloped: tuple[str, ...] = ()
+    """Event types that come as `{"stream":KEY,"data":EVENT}` on every socket."""
 
 
 class Product(msgspec.Struct, frozen=True):
@@ -333,6 +335,7 @@ def _stream(dialect: Dialect, stream: Stream) -> StreamPage:
             key=lambda row: row.stream,
         ),
         stream.topics,
+        stream.enveloped,
     )
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from listenkey.dialect.era import is_day
 from listenkey.dialect.lint.common import twice
-from listenkey.dialect.model import Dialect, Era
+from listenkey.dialect.model import Dialect, Era, Operation
 
 _SCHEMES: Final = {"rest": ("https://", "http://"), "sockets": ("wss://", "ws://")}
 
@@ -37,13 +37,23 @@ def check_eras(dialect: Dialect) -> Iterator[str]:
                 yield f"{where}.removes: there is no {what}"
         for stream in sorted(set(era.streams) - {row.name for row in dialect.streams}):
             yield f"{where}.streams: there is no stream called {stream}"
-        yield from _answer(where, era, removes_calls=bool(calls & set(era.removes)))
+        gone = [row for row in dialect.operations if f"{row.method} {row.path}" in era.removes]
+        yield from _answer(where, era, removes_calls=bool(gone))
+        if gone and not era.status:
+            yield from _unknown(where, gone, dialect)
+
+
+def _unknown(where: str, gone: list[Operation], dialect: Dialect) -> Iterator[str]:
+    """Without a status, the dialect's answer to unknown paths has to reach them."""
+    for call in gone:
+        if not any(call.path.startswith(row.prefix) for row in dialect.unknown_paths):
+            yield f"{where}.status: without one, {call.path} is to be among unknown_paths"
 
 
 def _answer(where: str, era: Era, *, removes_calls: bool) -> Iterator[str]:
     if not is_day(era.since):
         yield f"{where}.since: {era.since} is no day as 2026-02-20"
-    if removes_calls != bool(era.status) or (era.status and not 400 <= era.status <= 599):
+    if (era.status and not removes_calls) or (era.status and not 400 <= era.status <= 599):
         yield f"{where}.status: is from 400 to 599 where calls are removed, and 0 elsewhere"
     if "$" in era.body:
         yield f"{where}.body: has no places"

@@ -59,13 +59,15 @@ def events(product: Product, stream: StreamPage, socket: Socket) -> Iterator[Mes
             schema = shape(topic.wrap, {"event": schema})
             sample = example(topic.wrap, {"event": event.sample.encode()})
         if topic is not None or not topics:
-            yield _event(product, socket, key, schema, sample, event.title, event.meaning)
+            combined = socket.combined or event.type in stream.enveloped
+            yield _event(product, combined, key, schema, sample, event.title, event.meaning)
     for notice in stream.notices:
         schema = shape(notice.body, KEY)
         sample = example(notice.body, {"listen_key": product.sample_key})
         key = str(sample.get("e", "notice"))
         when = ", ".join(notice.on)
-        yield _event(product, socket, key, schema, sample, "The key ended", f"Sent when the key has {when}.")
+        meaning = f"Sent when the key has {when}."
+        yield _event(product, socket.combined, key, schema, sample, "The key ended", meaning)
 
 
 def _topics(product: Product, stream: StreamPage) -> Iterator[Any]:
@@ -76,9 +78,9 @@ def _topics(product: Product, stream: StreamPage) -> Iterator[Any]:
 
 
 def _event(
-    product: Product, socket: Socket, key: str, schema: Json, sample: Any, title: str, meaning: str
+    product: Product, combined: bool, key: str, schema: Json, sample: Any, title: str, meaning: str
 ) -> Message:
-    if socket.combined:
+    if combined:
         key = f"{key}.combined"
         schema = closed_object({"stream": KEY["listen_key"], "data": schema})
         sample = {"stream": product.sample_key, "data": sample}
