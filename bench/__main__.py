@@ -12,7 +12,10 @@ from typing import Any
 
 from bench import build, load, machine, report
 
-ROWS = ("latency", "saturated", "fanout", "rest", "handshakes", "memory", "catchup", "consumers", "million")
+ROWS = (
+    "latency", "saturated", "fanout", "rest", "handshakes", "memory", "catchup", "consumers", "relay",
+    "million",
+)  # fmt: skip
 
 
 def measure(name: str, options: report.Options) -> dict[str, Any]:

@@ -36,13 +36,16 @@ class PinnedGateway(Gateway):
         return machine.pinned(machine.SERVER_CORE, *super().command())
 
 
-def _address(url: str) -> str:
+def address_of(url: str) -> str:
+    """`HOST:PORT` of a URL."""
     return url.partition("://")[2]
 
 
 def of_gateway(gateway: Gateway) -> Target:
     """The running gateway as a target."""
-    return Target("listenkey", _address(gateway.venue), _address(gateway.admin), gateway.token, gateway.pid)
+    return Target(
+        "listenkey", address_of(gateway.venue), address_of(gateway.admin), gateway.token, gateway.pid
+    )
 
 
 @contextmanager
@@ -62,7 +65,7 @@ def _anchor(name: str, *command: str | Path) -> Iterator[Target]:
             ready, *fields = process.stdout.readline().split()
             assert ready == "ready"
             where = dict(field.split("=", 1) for field in fields)
-            yield Target(name, _address(where["venue"]), _address(where["admin"]), "none", process.pid)
+            yield Target(name, address_of(where["venue"]), address_of(where["admin"]), "none", process.pid)
         finally:
             process.stdin.close()  # which is how the anchors are told to end
             try:
