@@ -151,7 +151,7 @@ def test_a_socket_is_replaced_before_the_venue_cuts_it():
     """The successor is open before the old one goes."""
     keeper = begun(Plan(lifetime=100 * DAY, longest_socket=23 * HOUR))
     assert alive(keeper, DAY) == [(23 * HOUR, Connect(2, "K"))]
-    assert keeper.opened(2, 23 * HOUR) == [Tell("open", "age")]
+    assert keeper.opened(2, 23 * HOUR) == [Probe(1), Tell("open", "age")], "is the old one up to date?"
     assert alive(keeper, DAY) == [(23 * HOUR + PLAN.overlap, Disconnect(1))]
 
 
@@ -169,6 +169,35 @@ def test_a_silent_socket_is_asked_and_then_dropped():
     keeper.heard(1, 61 * SECOND)
     assert keeper.wake(121 * SECOND) == [Probe(1)]
     assert keeper.wake(131 * SECOND) == [Disconnect(1), Tell("reconnecting", "lost"), Connect(2, "K")]
+
+
+def test_a_dead_socket_is_found_within_seconds():
+    """Where answers come at once, five seconds without one are enough; not where they are slow."""
+    for took, found in ((SECOND // 10, 10 * SECOND), (4 * SECOND, 17 * SECOND)):
+        keeper = begun(Plan(lifetime=100 * DAY, silent=5 * SECOND, probe=5 * SECOND))
+        assert keeper.wake(5 * SECOND) == [Probe(1)]
+        keeper.echoed(1, took, 5 * SECOND)
+        assert keeper.wake(10 * SECOND) == [Probe(1)]
+        assert keeper.wake(5 * SECOND + found - 1) == []
+        assert keeper.wake(5 * SECOND + found) == [
+            Disconnect(1),
+            Tell("reconnecting", "lost"),
+            Connect(2, "K"),
+        ]
+
+
+def test_a_venue_that_never_answers_questions_is_asked_less():
+    """One that knows no Pings must not be left every fifteen seconds."""
+    keeper = begun(Plan(lifetime=100 * DAY, silent=5 * SECOND))
+    now, drops, number = 0, 0, 1
+    while now < 600 * SECOND:
+        now = keeper.wake_at()
+        for action in keeper.wake(now):
+            if isinstance(action, Connect):
+                drops, number = drops + 1, action.number
+                keeper.opened(number, now)
+                keeper.extended(now)
+    assert drops <= 8
 
 
 @pytest.mark.parametrize("closes", [True, False])

@@ -20,6 +20,8 @@ FaultKind = Literal[
     "refused",  # for good: nothing but the user can help
 ]
 Why = Literal["start", "lost", "key", "age", "shutdown", "silent"]
+_MUTE: Final = 6
+"""By how much more a venue is waited for that never answered a question."""
 _LONGEST_WAIT: Final[Micros] = 3 * DAY
 """The longest ban that venues give. A time that is later was misread, or is a lie."""
 
@@ -34,7 +36,9 @@ class Plan(msgspec.Struct, frozen=True):
     silent: Micros = 0
     """Without any sign of life for so long a socket is asked for one; 0 for never."""
     probe: Micros = 10 * SECOND
-    """How long it has to answer."""
+    """How long it has to answer, at least; more where its answers were seen to take longer."""
+    patience: Micros = 10 * SECOND
+    """The same while none was ever answered. If that is never, both are longer from then on."""
     overlap: Micros = 2 * SECOND
     """How long an old socket stays open beside its successor."""
     first_pause: Micros = SECOND // 2
@@ -131,6 +135,11 @@ class Keeper:
         self._key_pause: Micros = 0
         self._why: Why = "start"
         self._sockets: dict[int, _Socket] = {}
+        self._took: Micros = 0
+        """How long answers to questions take of late, and by how much that varies; 0 before the first."""
+        self._varies: Micros = 0
+        self._is_mute = False
+        """Whether a socket was given up for want of an answer, and none ever came."""
         self._next = 1
         self._over = False
 
@@ -193,11 +202,16 @@ class Keeper:
         socket = self._sockets.get(number)
         if socket is None:
             return [Disconnect(number)]
+        actions: list[Action] = []
         socket.opened_at = socket.heard_at = now
         for other in self._sockets.values():
             if other.number < number and other.leaves_at is None:
                 other.leaves_at = now + self._plan.overlap
-        actions: list[Action] = [Tell("open", socket.why)]
+                if (
+                    other.opened_at is not None and not other.over
+                ):  # its answer proves that nothing is between
+                    actions.append(Probe(other.number))
+        actions.append(Tell("open", socket.why))
         if socket.why == "lost" and not self._asking:
             # A venue may accept a key that is dead and then stay silent; an extension tells.
             actions += self._extend()
@@ -208,6 +222,16 @@ class Keeper:
         if socket := self._sockets.get(number):
             socket.heard_at, socket.probed_at = now, None
         return []
+
+    def echoed(self, number: int, took: Micros, now: Micros) -> list[Action]:
+        """A socket answered a question, after so long."""
+        if self._took:
+            self._varies += (abs(took - self._took) - self._varies) // 4
+            self._took += (took - self._took) // 8
+        else:
+            self._took, self._varies = max(took, 1), took // 2
+        self._is_mute = False
+        return self.heard(number, now)
 
     def lost(self, number: int, now: Micros, fault: Fault | None = None) -> list[Action]:
         """A socket is gone, or never came to be; `fault` says what its handshake was told."""
@@ -278,9 +302,9 @@ class Keeper:
         old = socket.opened_at + plan.longest_socket
         replaces = plan.longest_socket and self._may_rotate(socket)
         if socket.probed_at is not None:
-            silent: Micros | None = socket.probed_at + plan.probe
+            silent: Micros | None = socket.probed_at + self._answer_within()
         else:
-            silent = socket.heard_at + plan.silent if plan.silent else None
+            silent = socket.heard_at + self._silent() if plan.silent else None
         return (old if replaces else None, silent)
 
     def wake(self, now: Micros) -> list[Action]:
@@ -304,11 +328,12 @@ class Keeper:
             del self._sockets[socket.number]
             return [Disconnect(socket.number)]
         if socket.probed_at is not None:
-            if now < socket.probed_at + self._plan.probe:
+            if now < socket.probed_at + self._answer_within():
                 return []
+            self._is_mute = not self._took
             return [Disconnect(socket.number), *self.lost(socket.number, now)]
         actions: list[Action] = []
-        if self._plan.silent and now >= socket.heard_at + self._plan.silent:
+        if self._plan.silent and now >= socket.heard_at + self._silent():
             socket.probed_at = now
             actions.append(Probe(socket.number))
         longest = self._plan.longest_socket
@@ -389,6 +414,14 @@ class Keeper:
     def _note_age(self, socket: _Socket, now: Micros) -> None:
         if socket.opened_at is not None and now - socket.opened_at >= self._plan.settled:
             self._connect_pause = self._key_pause = 0
+
+    def _silent(self) -> Micros:
+        return self._plan.silent * (_MUTE if self._is_mute else 1)
+
+    def _answer_within(self) -> Micros:
+        if not self._took:
+            return self._plan.patience * (_MUTE if self._is_mute else 1)
+        return max(self._plan.probe, self._took + 4 * self._varies)
 
     def _until(self, fault: Fault, now: Micros) -> Micros:
         return min(fault.until, now + _LONGEST_WAIT)

@@ -123,6 +123,8 @@ class Ask(msgspec.Struct, frozen=True):
     from_ms: int
     to_ms: int
     symbols: tuple[str, ...]
+    names: tuple[str, ...]
+    """What was held before: assets, positions and open orders."""
 
 
 Action: TypeAlias = Give | Miss | Look | Ask
@@ -248,6 +250,14 @@ class Recovery:
         self._due = now + self._terms.settle
         return self.wake(now)
 
+    def mended(self, now: Micros) -> list[Action]:
+        """Nothing had been missing after all: what broke turned out to be whole."""
+        if self._state != "broken":
+            return []
+        held = self._held
+        self._leave([], held, now)
+        return [Give(fact.kind, fact.raw, fact.source) for fact in held]
+
     # Answers ----------------------------------------------------------------------------------------
 
     def snapshot_asked(self, number: int) -> None:
@@ -336,7 +346,7 @@ class Recovery:
             self._floor_ms = max(self._floor_ms, dropped.at_ms)
         start = max(start, self._floor_ms)
         end = self._until_ms + self._terms.slack_ms
-        return [Ask(self._number, min(start, end), end, tuple(self._symbols))]
+        return [Ask(self._number, min(start, end), end, tuple(self._symbols), self._names())]
 
     def _again(self, now: Micros, until: Micros = 0) -> list[Action]:
         self._number += 1
