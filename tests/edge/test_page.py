@@ -191,7 +191,7 @@ class TestUpstreams:
         _, cookie = await sign_in(gate)
         page = (await gate.call("GET", "/", headers=cookie)).text
         rows = [re.sub(r"<[^>]+>", " ", row).split() for row in re.findall("<tr><td.*?</tr>", page)][:2]
-        shown = "main binance-spot for desk open for 3.0 h again 0 s ago 40 ms / 40 ms 2 1 0"
+        shown = "main binance-spot for desk open for 3.0 h 0 s ago 40 ms / 40 ms 2 1 0"
         assert " ".join(rows[0]) == shown
         assert rows[1][:4] == ["&lt;b&gt;", "bingx-swap", "for", "desk"]
         assert "reconnecting for 30 s &lt;timeout&gt; none yet unknown 0 0 1,234" in " ".join(rows[1])

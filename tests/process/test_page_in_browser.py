@@ -54,10 +54,15 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def busy() -> Iterator[Gateway]:
-    """A gateway with an account, a socket, events, and an error to show."""
-    with Gateway() as gateway:
-        _, key, _ = gateway.add_api_key(gateway.add_account("alice"))
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway with an account, a socket, events, and an upstream that is not there."""
+    config = tmp_path_factory.mktemp("busy") / "relay.toml"
+    config.write_text(
+        '[upstream.venue]\naccount = "alice"\nstream = "binance-spot"\napi_key = "k"\n'
+        'base_url = "http://127.0.0.1:1"\n'
+    )
+    with Gateway(args=["--config", str(config)]) as gateway:
+        _, key, _ = gateway.add_api_key("alice")
         with venue_socket(gateway, f"/ws/{create_usdm(gateway, key)}"):
             gateway.publish("alice", "binance-usdm", [order(number) for number in range(50)])
             yield gateway
@@ -127,7 +132,7 @@ def test_a_wrong_token_opens_nothing_and_is_said(busy: Gateway, visit: Visit) ->
 def test_it_can_be_read_on_any_screen(busy: Gateway, visit: Visit, options: dict[str, Any]) -> None:
     """Nothing is cut off, and all text stands out from its ground, on both pages."""
     page = visit(**options)
-    for heading in ("listenkey", "Last errors"):
+    for heading in ("listenkey", "Upstreams"):
         page.get_by_role("heading", name=heading).wait_for()
         assert page.evaluate(CUT_OFF) == []
         assert [each for each in page.evaluate(CONTRASTS) if each[0] < 4.5] == []

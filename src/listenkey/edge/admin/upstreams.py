@@ -28,11 +28,10 @@ def _row(upstream: UpstreamFigures, now: Micros) -> str:
     state: str = upstream.state
     if upstream.state_since:
         state += f" for {span(now - upstream.state_since)}"
-    reason = f"<br><small>{escape(upstream.reason)}</small>" if upstream.reason else ""
     cells = (
         escape(upstream.name),
-        f"<code>{escape(upstream.stream)}</code><br><small>for {escape(upstream.account)}</small>",
-        f"<strong>{state}</strong>{reason}" if upstream.state == "open" else _alarm(state) + reason,
+        f"<code>{escape(upstream.stream)}</code>" + _small(f"for {upstream.account}"),
+        f"<strong>{state}</strong>" if upstream.state == "open" else _alarm(state) + _small(upstream.reason),
         f"{span(now - upstream.last_event_at)} ago" if upstream.last_event_at else "none yet",
         _lags(upstream),
         f"{upstream.events:,}",
@@ -45,6 +44,10 @@ def _row(upstream: UpstreamFigures, now: Micros) -> str:
 
 def _alarm(text: str) -> str:
     return f'<strong class="problem">{text}</strong>'
+
+
+def _small(text: str) -> str:
+    return f"<br><small>{escape(text)}</small>" if text else ""
 
 
 def _lags(upstream: UpstreamFigures) -> str:
