@@ -14,6 +14,7 @@ import websockets
 
 from listenkey.app.delivery import configured_close, configured_delivery
 from listenkey.app.dialects import configured_dialects
+from listenkey.app.passage import make_passage
 from listenkey.base.clock import SECOND
 from listenkey.config import Admin, Settings
 from listenkey.edge.beyond import Beyond
@@ -40,6 +41,7 @@ class Gate:
                 "listen": ("127.0.0.1:0",),
                 "admin": Admin(listen="127.0.0.1:0"),
                 "data": str(folder),
+                "limits": "off",
                 **settings,
             }
         )
@@ -51,7 +53,7 @@ class Gate:
     async def __aenter__(self) -> Self:
         store = open_sqlite(Path(self.settings.data), durability="relaxed")
         options = GatewayOptions(
-            limits="off",
+            limits=self.settings.limits,
             max_event_bytes=self.settings.http.event_bytes,
             check=self.settings.publish.check,
             delivery=configured_delivery(self.settings),
@@ -63,9 +65,8 @@ class Gate:
         self._exit.push_async_callback(self.gateway.stop)
         await self.gateway.tokens.keep("admin", self.token)
         self.routes = build_routes(self.dialects, self.settings.hosts())
-        self.listeners = Listeners(
-            self.settings, self.gateway, self.routes, clock=self.clock, beyond=self._beyond
-        )
+        beyond = self._beyond or make_passage(self.settings, self.gateway)
+        self.listeners = Listeners(self.settings, self.gateway, self.routes, clock=self.clock, beyond=beyond)
         await self.listeners.start()
         self._exit.push_async_callback(self.listeners.drain, 2.0)
         self.venues = self.listeners.venue_urls()

@@ -16,7 +16,7 @@ class Echo:
     def __init__(self):
         self.calls, self.handshakes, self.closed = [], [], False
 
-    def takes(self, onward, route):
+    def takes(self, onward, method, route):
         return not onward.path.startswith("/fapi/v1/time")
 
     async def handle(self, onward, scope, receive, send):

@@ -15,6 +15,7 @@ from listenkey.app.accepted import accepted_api_keys
 from listenkey.app.compose import make_gateway, open_store
 from listenkey.app.dialects import configured_dialects
 from listenkey.app.logs import configure
+from listenkey.app.passage import make_passage
 from listenkey.app.upstreams import Upstreams
 from listenkey.base.errors import ConfigError, ListenKeyError
 from listenkey.config import Settings
@@ -59,7 +60,9 @@ async def _run(settings: Settings, demo: bool, docs: SiteMaker | None) -> int:
     try:
         await _keep_admin_token(gateway, Path(settings.data))
         await keep_accepted(gateway.store, gateway.accounts, accepted)
-        return await _serve(settings, gateway, Listeners(settings, gateway, routes, docs=docs), demo)
+        beyond = make_passage(settings, gateway)
+        listeners = Listeners(settings, gateway, routes, docs=docs, beyond=beyond)
+        return await _serve(settings, gateway, listeners, demo)
     finally:
         await gateway.stop()
 

@@ -43,7 +43,7 @@ class OwnSocket(Protocol):
 class Beyond(Protocol):
     """Answers what the gateway does not. One object for all venue listeners."""
 
-    def takes(self, onward: Onward, route: CallRoute) -> bool:
+    def takes(self, onward: Onward, method: str, route: CallRoute) -> bool:
         """Whether `handle` is to answer this call. Nothing of its body has been read."""
         ...
 
