@@ -76,3 +76,18 @@ async def test_a_replay_is_a_lag_until_it_has_caught_up(house, string):
     await publish(house, 30)
     house.watch(string)
     assert shown(house, "unsent", "replayed_total", "passed_over_total") == [20, 30, 17]
+
+
+async def test_a_reader_that_crosses_epochs_is_behind_by_both(make_house):
+    """After a restore or an unclean start the end of the old history comes first: an operator sees all that is
+    still to be sent, not the difference of two offsets that have nothing to do with each other."""
+    house = await make_house(durability="relaxed")
+    string = await house.create(USDM, await house.account())
+    await publish(house, 100)
+    await house.crash()
+    await publish(house, 3)
+    watcher = house.watch(string)
+    assert shown(house, "unsent", "unconfirmed") == [103, 0]
+    await house.drain()
+    assert len(watcher.offsets) == 103
+    assert shown(house, "unsent", "unconfirmed") == [0, 3]

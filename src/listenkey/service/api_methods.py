@@ -21,6 +21,7 @@ from listenkey.service.limits import Limiter
 from listenkey.service.listen_tokens import ListenTokens
 from listenkey.service.metrics import Metrics
 from listenkey.service.outlet import Outlet, Subscription
+from listenkey.service.passed_over import pass_over
 from listenkey.service.streams import Streams
 from listenkey.store.base import Store
 from listenkey.wire.api import ApiFault, ApiRequest, SubscriptionEvents, quoted, render_terminated
@@ -274,16 +275,15 @@ class ApiMethods:
     def _note_gap(self, api_key: ApiKey, stream: StreamId, gap: Gap) -> None:
         if gap.last is None:
             return
-        self._parts.metrics.events_passed_over += gap.last - gap.first + 1
-        _log.warning(
-            "events_passed_over",
+        pass_over(
+            self._parts.metrics,
+            gap.epoch,
+            gap.first,
+            gap.last,
+            reason=gap.reason,
             account=api_key.account,
             stream=stream.stream,
             api_key=api_key.id,
-            epoch=gap.epoch,
-            first=gap.first,
-            last=gap.last,
-            reason=gap.reason,
         )
 
     async def _unsubscribe(self, request: ApiRequest, api_key: ApiKey | None, now: Micros) -> Outcome:

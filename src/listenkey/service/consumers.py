@@ -31,6 +31,7 @@ from listenkey.core.position import JournalView, Position
 from listenkey.core.records import ListenKey, StreamId
 from listenkey.service.clock import ServiceClock
 from listenkey.service.metrics import Metrics
+from listenkey.service.passed_over import pass_over
 from listenkey.store.base import Store
 
 _KEEP_EVERY: Micros = SECOND // 2
@@ -178,18 +179,16 @@ class Consumers:
         told, self._last_passed = self._last_passed, (consumer_id.whole, opening) if is_topic else None
         if not opening.passed_over or (is_topic and told == self._last_passed):
             return
-        self._metrics.events_passed_over += opening.passed_over
-        _log.warning(
-            "events_passed_over",
+        pass_over(
+            self._metrics,
+            opening.epoch,
+            opening.passed_first,
+            opening.passed_last,
+            reason="bounds",
             account=key.account,
             stream=consumer_id.stream,
-            place=consumer_id.place,
             api_key=key.user,
-            epoch=opening.epoch,
-            first=opening.passed_first,
-            last=opening.passed_last,
-            read_them=f"listenkey journal read {key.account} {consumer_id.stream}"
-            f" --since {opening.epoch}:{opening.passed_first - 1}",
+            place=consumer_id.place,
         )
 
     def confirm(self, reader: Reader, place: Position, asked: Micros, now: Micros) -> None:

@@ -23,6 +23,7 @@ from listenkey.service.clock import ServiceClock
 from listenkey.service.consumers import Consumers
 from listenkey.service.metrics import Metrics
 from listenkey.service.outlet import EndReason, Outlet, Subscription
+from listenkey.service.passed_over import pass_over
 from listenkey.service.vault import digest_of
 from listenkey.store.base import EndedKey, Store
 from listenkey.wire.frames import Variant, event_type
@@ -344,17 +345,16 @@ class Streams:
         if subscription.on_gap is not None:
             subscription.on_gap(gap)
         elif gap.last is not None and subscription.key is not None:
-            self._metrics.events_passed_over += gap.last - gap.first + 1
-            _log.warning(
-                "events_passed_over",
+            pass_over(
+                self._metrics,
+                gap.epoch,
+                gap.first,
+                gap.last,
+                reason=gap.reason,
                 account=subscription.key.account,
                 stream=subscription.stream.stream,
-                place=subscription.topic or filter_place(subscription.events),
                 api_key=subscription.key.user,
-                epoch=gap.epoch,
-                first=gap.first,
-                last=gap.last,
-                reason=gap.reason,
+                place=subscription.topic or filter_place(subscription.events),
             )
 
     def backlog(self) -> tuple[int, int]:
@@ -363,10 +363,21 @@ class Streams:
         for subscriptions in self._by_key.values():
             for each in subscriptions:
                 if each.reader is not None:
-                    view = self._store.read_journal(each.stream)
-                    unsent += max(0, view.head - each.next + 1) if view else 0
-                    unconfirmed += max(0, each.next - 1 - each.reader.confirmed)
+                    behind = self._behind(each, each.reader)
+                    unsent, unconfirmed = unsent + behind[0], unconfirmed + behind[1]
         return unsent, unconfirmed
+
+    def _behind(self, subscription: Subscription, reader: Reader) -> tuple[int, int]:
+        view = self._store.read_journal(subscription.stream)
+        if view is None:
+            return 0, 0
+        sent = subscription.next - 1
+        if subscription.epoch == view.epoch:
+            return max(0, view.head - sent), max(0, sent - reader.confirmed)
+        # It is told the end of an older epoch first; receipts count in the current one alone.
+        older = self._store.read_journal(subscription.stream, subscription.epoch)
+        left = 0 if older is None else max(0, older.head - sent)
+        return left + max(0, view.head - reader.confirmed), 0
 
     def position(self, subscription: Subscription) -> Position | None:
         """Up to where the outlet surely has been given everything; None where that cannot be said now."""
