@@ -124,7 +124,6 @@ async def test_what_is_lost_without_a_break(venue, http):
     [
         ({}, -1102),
         ({"symbol": "BTCUSDT", "startTime": "0", "endTime": "86400001"}, -1127),
-        ({"symbol": "BTCUSDT", "startTime": "5", "fromId": "1"}, -1128),
         ({"symbol": "BTCUSDT", "limit": "1001"}, -1130),
         ({"symbol": "BTCUSDT", "startTime": "noon"}, -1100),
     ],

@@ -30,20 +30,23 @@ class HistoryCall(_Model, frozen=True, kw_only=True):
     to_parameter: str = ""
     """Milliseconds, both ends within the window; empty where the call takes no times."""
     id_parameter: str = ""
-    """The order that `order` asks for; of a list, the first id that a page may have, without times."""
+    """The order that `order` asks for."""
     limit_parameter: str = ""
     limit: int = 0
     """Most rows that a page may be asked for; 0 where there is no bound."""
+    page_parameter: str = ""
+    """The number of a page, from 1."""
     window_ms: int = 0
     """Widest span between the two times; 0 for no bound."""
     depth_ms: int = 0
     """How far back the venue tells; 0 for as far as anybody knows."""
-    paging: Literal["none", "id", "forward", "backward"] = "none"
-    """How a full page goes on: by ids above its last; or by a narrower span, a full page holding the oldest
-    (`forward`) or the newest (`backward`) rows of the one that was asked for."""
+    paging: Literal["none", "halves", "page"] = "none"
+    """How a full page goes on: `halves` asks for both halves of its span, whichever of the rows the venue
+    left out; `page` for the next page."""
     rows: tuple[str, ...] = ("",)
     """Where in the answer rows are; empty where it is nothing but rows. `[]` after a name goes through a
-    list: `assets[].baseAsset`. A row that stands alone, as the answer to `order`, is a list of one."""
+    list: `assets[].baseAsset`; of `data.fills|orders` either may be there. A row that stands alone, as the
+    answer to `order`, is a list of one."""
 
 
 class OrderRow(_Model, frozen=True, kw_only=True):
@@ -60,6 +63,8 @@ class OrderRow(_Model, frozen=True, kw_only=True):
     """Amount executed, in the quote asset; empty where the venue does not say it."""
     average: str = ""
     """Average price of what was executed; empty where the venue does not say it."""
+    inverse: bool = False
+    """Quantities are contracts, each worth a fixed amount of the quote asset."""
 
 
 class FillRow(_Model, frozen=True, kw_only=True):
@@ -79,6 +84,9 @@ class BalanceRow(_Model, frozen=True, kw_only=True):
 
     asset: str = "asset"
     amounts: tuple[str, ...]
+    digits: int | None = None
+    """After the point, to which amounts are rounded before they are compared, where rows are rounded and
+    events are not."""
 
 
 class PositionRow(_Model, frozen=True, kw_only=True):
@@ -91,21 +99,24 @@ class PositionRow(_Model, frozen=True, kw_only=True):
 
 
 class Mapped(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """One field of an event made from rows, in data `["o.z", "walk.filled"]`, and after it, as JSON, what
-    stands there when the source has nothing; without that the field is left out."""
+    """One field of an event made from rows, in data `["o.z", "walk.filled"]`. After it, as JSON, what stands
+    there when the source has nothing; without that the field is left out. And after that the text that stands
+    for true, where the row has a word in place of a boolean."""
 
     path: str
     source: str
     """`order.NAME` or `fill.NAME` of the rows, `ended.NAME` of the order's row where the event says that it
     was cancelled, `walk.NAME` for what follows from both (`WALKED`), or empty for what REST does not tell."""
     neutral: str = ""
+    truth: str = "true"
 
 
 WALKED = (
     "time",
     "execution",  # `NEW`, `TRADE`, or how the order ended
     "status",  # how the order stands after this event
-    "filled",  # quantity so far
+    "quantity",  # of the order, without a sign
+    "filled",  # so far
     "filled_quote",
     "average",
     "last",  # quantity of this fill, 0 for other events

@@ -27,7 +27,6 @@ class Answer(msgspec.Struct, frozen=True):
 class _Found(msgspec.Struct, frozen=True):
     """A row with what pages go by."""
 
-    id: int
     time: int
     row: bytes
 
@@ -77,17 +76,15 @@ class Desk:
                     -1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed."
                 )
         numbers = (call.from_parameter, call.to_parameter, call.id_parameter, call.limit_parameter)
-        for name in filter(None, numbers):
+        for name in filter(None, (*numbers, call.page_parameter)):
             if name in parameters and not parameters[name].isdigit():
                 return self.refuse(-1100, f"Illegal characters found in parameter '{name}'.")
         if call.limit_parameter and int(parameters.get(call.limit_parameter, "1")) > call.limit:
             return self.refuse(-1130, f"Data sent for parameter '{call.limit_parameter}' is not valid.")
-        return self._bad_span(call, kind, parameters)
+        return self._bad_span(call, parameters)
 
-    def _bad_span(self, call: HistoryCall, kind: QueryKind, parameters: dict[str, str]) -> Answer | None:
+    def _bad_span(self, call: HistoryCall, parameters: dict[str, str]) -> Answer | None:
         times = [parameters.get(name) for name in (call.from_parameter, call.to_parameter) if name]
-        if kind == "fills" and any(times) and call.id_parameter in parameters:
-            return self.refuse(-1128, "Combination of optional parameters invalid.")
         widest = self._faults.widest_ms or call.window_ms
         if widest and len(times) == 2 and all(times) and int(times[1] or 0) - int(times[0] or 0) > widest:
             hours = widest // 3_600_000
@@ -101,12 +98,12 @@ class Desk:
         if kind == "fills":
             rows = self._shape.fills(books.fills)
             return [
-                (fill.order.symbol, _Found(fill.id, fill.time, row))
+                (fill.order.symbol, _Found(fill.time, row))
                 for fill, row in zip(books.fills, rows, strict=True)
             ]
         orders = [order for order in books.orders.values() if kind == "orders" or order.is_open]
         return [
-            (order.symbol, _Found(order.id, order.created, row))
+            (order.symbol, _Found(order.created, row))
             for order, row in zip(orders, self._shape.orders(orders), strict=True)
         ]
 
@@ -118,21 +115,20 @@ class Desk:
         return Answer(200, fill_json(self._shape.order_answer, {"row": row}).encode())
 
     def _page(self, call: HistoryCall, parameters: dict[str, str], found: list[_Found]) -> list[bytes]:
-        most = int(parameters.get(call.limit_parameter, call.limit)) if call.limit else len(found)
-        if call.id_parameter in parameters:
-            first = int(parameters[call.id_parameter])
-            page = [each.row for each in found if each.id >= first][:most]
-            if self._faults.stuck_pages > 0:
-                self._faults.stuck_pages -= 1
-                page = self._page_before
-            self._page_before = page
-            return page
+        if self._faults.stuck_pages > 0:
+            self._faults.stuck_pages -= 1
+            return self._page_before
         begin = int(parameters.get(call.from_parameter, 0))
         end = int(parameters.get(call.to_parameter, _FOREVER))
         rows = [each.row for each in found if begin <= each.time <= end]
-        newest = call.paging == "backward" or not begin
-        self._page_before = rows[-most:] if newest and most else rows[:most]
-        return self._page_before
+        most = int(parameters.get(call.limit_parameter, call.limit))
+        if call.page_parameter:
+            start = most * (int(parameters.get(call.page_parameter, "1")) - 1)
+            rows = rows[start : start + most]
+        elif most:
+            rows = rows[:most] if self._faults.leaves_out == "newest" else rows[-most:]
+        self._page_before = rows
+        return rows
 
     def _rows(self, kind: QueryKind, rows: Sequence[bytes], now: int) -> Answer:
         if kind != "balances" and self._faults.page_order == "reversed":

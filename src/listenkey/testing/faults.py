@@ -27,8 +27,10 @@ class Faults(msgspec.Struct):
     """History ends so long ago, as venues warn that it does in a fast market."""
     page_order: Literal["right", "reversed", "doubled"] = "right"
     """How rows stand in a page: in their order, backwards, or each of them twice."""
+    leaves_out: Literal["newest", "oldest"] = "newest"
+    """Which rows of a span are not in a page that is too short for them; venues do not say."""
     stuck_pages: int = 0
-    """So many of the next pages that go on from an id are the page before once more."""
+    """So many of the next pages are the page before once more."""
     widest_ms: int = 0
     """Narrower windows than the venue's own are refused from here on; 0 for the venue's own."""
     weight_a_minute: int = 0

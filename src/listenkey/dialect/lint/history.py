@@ -50,10 +50,10 @@ def _call(where: str, call: HistoryCall) -> Iterator[str]:
         yield f"{where}.window_ms: is between two times"
     if call.paging != "none" and not call.limit:
         yield f"{where}.paging: a page without a limit is never full"
-    if call.paging == "id" and not call.id_parameter:
-        yield f"{where}.paging: by ids wants id_parameter"
-    if call.paging in {"forward", "backward"} and not (call.from_parameter and call.to_parameter):
-        yield f"{where}.paging: by time wants both times"
+    if call.paging == "halves" and not (call.from_parameter and call.to_parameter):
+        yield f"{where}.paging: halves of a span want both times"
+    if (call.paging == "page") != bool(call.page_parameter):
+        yield f"{where}.paging: by pages wants page_parameter"
 
 
 def _order_event(where: str, history: History, event: Event) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """What a stream missed, asked of the venue's REST calls and told in the venue's own events, by dialect."""
 
-from listenkey.wire.history.changes import reading_of, totals_of
+from listenkey.wire.history.changes import reading_of, resting_among, totals_of
 from listenkey.wire.history.events import RecoveredEvent, events_of, missing_orders
 from listenkey.wire.history.holdings import Holdings, fold, holdings_of
 from listenkey.wire.history.identity import Identity, identity_of
@@ -21,6 +21,7 @@ __all__ = [
     "missing_orders",
     "read_page",
     "reading_of",
+    "resting_among",
     "totals_of",
     "windows",
 ]

@@ -13,11 +13,12 @@ from listenkey.core.recovery import Reading
 from listenkey.dialect.history import Effect, History
 from listenkey.wire.history.holdings import Holdings, fold, holdings_of
 from listenkey.wire.history.identity import Identity, at, belongs, decoded, identity_of, text_at
-from listenkey.wire.history.query import Row
+from listenkey.wire.history.query import Query, Row
 
 _NONE: Final = Decimal(0)
 _SHORT: Final = "SHORT"
 _SENT: Final = "E"
+_ORDER: Final = "order"
 _REJECTED: Final = "REJECTED"
 
 
@@ -50,6 +51,19 @@ def totals_of(history: History, rows: Iterable[Row]) -> dict[str, Decimal]:
     return totals
 
 
+def resting_among(history: History, names: Iterable[str]) -> list[Query]:
+    """How to ask for the orders that are among the names of what is held."""
+    begin = _name(history, _ORDER).split()
+    told = [name.split() for name in names]
+    if "order" not in history.calls:
+        return []
+    return [
+        Query("order", parts[-2], order_id=parts[-1])
+        for parts in told
+        if parts[:-2] == begin and len(parts) == len(begin) + 2
+    ]
+
+
 def _named(history: History, holdings: Holdings) -> Iterable[tuple[str, Decimal]]:
     for asset, amounts in holdings.balances.items():
         yield _name(history, asset), sum(amounts, _NONE)
@@ -62,7 +76,7 @@ def _name(history: History, *parts: str) -> str:
 
 
 def _order_name(history: History, symbol: str, order: str) -> str:
-    return _name(history, "order", symbol, order)
+    return _name(history, _ORDER, symbol, order)
 
 
 def _totals(history: History, event_type: str, payload: bytes, time_ms: int) -> Iterable[Change]:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -35,6 +36,22 @@ class _Told(msgspec.Struct, frozen=True):
     fill: Row | None
     walked: dict[str, Any]
     identity: Identity
+
+
+class _Done(msgspec.Struct, frozen=True):
+    """How much was executed, and for how much."""
+
+    filled: Decimal
+    quote: Decimal
+
+    def average(self, *, inverse: bool) -> Decimal:
+        """The price of all of it, to the eighth digit."""
+        if not self.filled or not self.quote:
+            return _NONE
+        return round(self.filled / self.quote if inverse else self.quote / self.filled, 8).normalize()
+
+
+_NOTHING: Final = _Done(_NONE, _NONE)
 
 
 def missing_orders(orders: Sequence[Row], fills: Sequence[Row]) -> list[Query]:
@@ -92,26 +109,35 @@ def _by_order(fills: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
 
 
 def _walk(history: History, order: Row, fills: list[Row], from_ms: int) -> Iterator[_Told]:
-    event, names = history.order_event, history.fill_row
+    event = history.order_event
     status = str(order.fields.get(history.order_row.status, ""))
     end = event.ends.get(status)
+    tell = partial(_told, history, order)
     if end != _REJECTED:
-        born = _state("NEW", event.born, _NONE, _NONE, is_open=True)
-        yield _told(history, order, order.time_ms, None, born)
-    filled, quote = _before(history, order, fills, from_ms)
+        yield tell(order.time_ms, None, execution="NEW", status=event.born, done=_NOTHING, open=True)
+    done = _before(history, order, fills, from_ms)
     for fill in fills:
-        last = _amount(fill, names.quantity)
-        last_quote = _amount(fill, names.quote) if names.quote else last * _amount(fill, names.price)
-        filled, quote = filled + last, quote + last_quote
-        done = _is_done(history, order, filled, is_last=fill is fills[-1])
-        state = _state("TRADE", event.filled if done else event.partly, filled, quote, is_open=not done)
-        yield _told(history, order, fill.time_ms, fill, {**state, "last": last, "last_quote": last_quote})
+        last = _Done(_amount(fill, history.fill_row.quantity), _spent(history, fill))
+        done = _Done(done.filled + last.filled, done.quote + last.quote)
+        over = _is_over(history, order, done.filled, is_last=fill is fills[-1])
+        now = event.filled if over else event.partly
+        yield tell(fill.time_ms, fill, execution="TRADE", status=now, done=done, last=last, open=not over)
     if end is not None:
-        over = _state(end, event.ended.get(status, status), filled, quote, is_open=False)
-        yield _told(history, order, _updated(history, order), None, over)
+        last_word = event.ended.get(status, status)
+        yield tell(_updated(history, order), None, execution=end, status=last_word, done=done, open=False)
 
 
-def _is_done(history: History, order: Row, filled: Decimal, *, is_last: bool) -> bool:
+def _spent(history: History, fill: Row) -> Decimal:
+    """What a fill is worth in the quote asset; of inverse contracts, in the base asset."""
+    if history.fill_row.quote:
+        return _amount(fill, history.fill_row.quote)
+    quantity, price = _amount(fill, history.fill_row.quantity), _amount(fill, history.fill_row.price)
+    if history.order_row.inverse:
+        return quantity / price if price else _NONE
+    return quantity * price
+
+
+def _is_over(history: History, order: Row, filled: Decimal, *, is_last: bool) -> bool:
     """Whether a fill was an order's last. An order that is to spend an amount may have no quantity."""
     names = history.order_row
     if filled >= _amount(order, names.quantity) > 0:
@@ -120,46 +146,59 @@ def _is_done(history: History, order: Row, filled: Decimal, *, is_last: bool) ->
     return is_filled and is_last and filled >= _amount(order, names.filled)
 
 
-def _before(history: History, order: Row, fills: list[Row], from_ms: int) -> tuple[Decimal, Decimal]:
+def _before(history: History, order: Row, fills: list[Row], from_ms: int) -> _Done:
     """What an order had executed before the first of these fills: what it has, less those that it counts."""
     if from_ms and order.time_ms >= from_ms:
-        return _NONE, _NONE
-    names, seen = history.fill_row, _updated(history, order)
+        return _NOTHING
+    names, seen = history.order_row, _updated(history, order)
     counted = [fill for fill in fills if fill.time_ms <= seen]
-    filled = _amount(order, history.order_row.filled) - sum(_amount(each, names.quantity) for each in counted)
+    filled = _amount(order, names.filled)
+    filled -= sum(_amount(each, history.fill_row.quantity) for each in counted)
     if filled <= 0:
-        return _NONE, _NONE
-    if history.order_row.quote and names.quote:
-        spent = sum(_amount(each, names.quote) for each in counted)
-        return filled, max(_NONE, _amount(order, history.order_row.quote) - spent)
-    average = _amount(order, history.order_row.average) if history.order_row.average else _NONE
-    return filled, filled * average
+        return _NOTHING
+    if names.quote:
+        return _Done(
+            filled, max(_NONE, _amount(order, names.quote) - sum(_spent(history, x) for x in counted))
+        )
+    average = _amount(order, names.average) if names.average else _NONE
+    if names.inverse:
+        return _Done(filled, filled / average if average else _NONE)
+    return _Done(filled, filled * average)
 
 
-def _state(execution: str, status: str, filled: Decimal, quote: Decimal, *, is_open: bool) -> dict[str, Any]:
-    average = round(quote / filled, 8).normalize() if filled else _NONE
-    return {
+def _told(
+    history: History,
+    order: Row,
+    at: int,
+    fill: Row | None,
+    *,
+    execution: str,
+    status: str,
+    done: _Done,
+    last: _Done = _NOTHING,
+    open: bool,  # noqa: A002 - the name of the field
+) -> _Told:
+    key = (order.symbol, order.order_id)
+    if fill is not None:
+        phase, identity = _FILL, fill_identity(history, *key, fill.trade_id)
+    elif execution == "NEW":
+        phase, identity = _NEW, order_identity(history, *key, "new")
+    else:
+        phase, identity = _END, order_identity(history, *key, "ended")
+    walked = {
+        "time": at,
         "execution": execution,
         "status": status,
-        "filled": filled,
-        "filled_quote": quote,
-        "average": average,
-        "last": _NONE,
-        "last_quote": _NONE,
-        "open": is_open,
+        "quantity": _amount(order, history.order_row.quantity),
+        "filled": done.filled,
+        "filled_quote": done.quote,
+        "average": done.average(inverse=history.order_row.inverse),
+        "last": last.filled,
+        "last_quote": last.quote,
+        "open": open,
     }
-
-
-def _told(history: History, order: Row, at: int, fill: Row | None, walked: dict[str, Any]) -> _Told:
-    symbol, number_ = order.symbol, order.order_id
-    if fill is not None:
-        phase, identity = _FILL, fill_identity(history, symbol, number_, fill.trade_id)
-    elif walked["execution"] == "NEW":
-        phase, identity = _NEW, order_identity(history, symbol, number_, "new")
-    else:
-        phase, identity = _END, order_identity(history, symbol, number_, "ended")
     place = (at, phase, number(order.order_id), number(fill.trade_id) if fill else 0)
-    return _Told(place, order, fill, {**walked, "time": at}, identity)
+    return _Told(place, order, fill, walked, identity)
 
 
 def number(text: str) -> int:
@@ -172,9 +211,10 @@ def _updated(history: History, order: Row) -> int:
 
 
 def _amount(row: Row, name: str) -> Decimal:
-    """An amount of a row; nothing where there is none."""
+    """An amount of a row without its sign, by which some venues tell the side; nothing where there is
+    none."""
     try:
         amount = Decimal(str(row.fields.get(name) or 0))
     except InvalidOperation:
         return _NONE
-    return amount if amount.is_finite() else _NONE
+    return abs(amount) if amount.is_finite() else _NONE

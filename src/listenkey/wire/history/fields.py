@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -26,7 +27,8 @@ class EventMaker:
         kinds = {field.path: field.kind for field in row.fields}
         sample = msgspec.json.decode(row.sample)
         self._writers = {
-            field.path: _writer(kinds[field.path], at(sample, field.path)) for field in self._event.fields
+            field.path: _writer(kinds[field.path], at(sample, field.path), field.truth)
+            for field in self._event.fields
         }
         self._neutral = {
             field.path: msgspec.Raw(field.neutral.encode()) for field in self._event.fields if field.neutral
@@ -54,18 +56,18 @@ def _put(event: dict[str, Any], path: str, value: Any) -> None:
     event[name] = value
 
 
-def _writer(kind: FieldKind, sample: Any) -> Callable[[Any], Any]:
+def _writer(kind: FieldKind, sample: Any, truth: str) -> Callable[[Any], Any]:
     """How a value is written, to look like the sample's; None for one that does not fit."""
     if kind == "decimal":
         return _amount_text if sample is None or isinstance(sample, str) else _amount_number
     if kind in {"integer", "time_ms"} or (kind == "any" and isinstance(sample, int)):
         return _integer
-    return _boolean if kind == "boolean" else str
+    return partial(_boolean, truth) if kind == "boolean" else str
 
 
 def _amount_text(value: Any) -> str | None:
     text = format(value, "f") if isinstance(value, Decimal) else str(value)
-    return text or None
+    return format(Decimal(text), "f") if "e" in text.lower() else text or None
 
 
 def _amount_number(value: Any) -> msgspec.Raw | None:
@@ -78,5 +80,5 @@ def _integer(value: Any) -> int | None:
     return int(text) if text.removeprefix("-").isdigit() and text.isascii() else None
 
 
-def _boolean(value: Any) -> bool:
-    return value if isinstance(value, bool) else str(value).lower() == "true"
+def _boolean(truth: str, value: Any) -> bool:
+    return value if isinstance(value, bool) else str(value).lower() == truth.lower()

@@ -1,14 +1,16 @@
 """Balances and positions, as events and as rows say them: equal where nothing is missing."""
 
 from collections.abc import Iterable
-from decimal import Decimal, InvalidOperation
-from typing import Any
+from decimal import Context, Decimal, InvalidOperation
+from typing import Any, Final
 
 import msgspec
 
 from listenkey.dialect.history import History
 from listenkey.wire.history.identity import at, belongs, decoded, text_at
 from listenkey.wire.history.query import Row
+
+_WIDE: Final = Context(prec=80)
 
 
 class Holdings(msgspec.Struct, frozen=True):
@@ -28,7 +30,7 @@ def holdings_of(history: History, rows: Iterable[Row]) -> Holdings:
     for row in rows:
         if row.kind == "balances":
             names = history.balance_row
-            balances[text_at(row.fields, names.asset)] = _amounts(row.fields, names.amounts)
+            balances[text_at(row.fields, names.asset)] = _amounts(history, row.fields, names.amounts)
         elif row.kind == "positions" and history.position_row is not None:
             place = history.position_row
             side = text_at(row.fields, place.side) if place.side else ""
@@ -49,7 +51,7 @@ def fold(history: History, holdings: Holdings, event_type: str, payload: bytes) 
         return holdings
     balances, positions = dict(holdings.balances), dict(holdings.positions)
     for item in _items(value, event.balances):
-        balances[text_at(item, event.asset)] = _amounts(item, event.amounts)
+        balances[text_at(item, event.asset)] = _amounts(history, item, event.amounts)
     for item in _items(value, event.positions) if event.positions else ():
         side = text_at(item, event.side) if event.side else ""
         positions[text_at(item, event.symbol), side] = _amount(item, event.amount)
@@ -61,8 +63,13 @@ def _items(value: Any, path: str) -> list[Any]:
     return items if isinstance(items, list) else []
 
 
-def _amounts(fields: Any, names: tuple[str, ...]) -> tuple[Decimal, ...]:
-    return tuple(_amount(fields, name) for name in names)
+def _amounts(history: History, fields: Any, names: tuple[str, ...]) -> tuple[Decimal, ...]:
+    digits = history.balance_row.digits
+    amounts = tuple(_amount(fields, name) for name in names)
+    if digits is None:
+        return amounts
+    unit = Decimal(1).scaleb(-digits)
+    return tuple(amount.quantize(unit, context=_WIDE) for amount in amounts)
 
 
 def _amount(fields: Any, name: str) -> Decimal:

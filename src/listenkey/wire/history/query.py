@@ -1,6 +1,7 @@
 """Requests for rows of history, and what their answers say."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -13,18 +14,21 @@ from listenkey.wire.client import Call, CallResult, failure_of
 from listenkey.wire.client_api import sign
 
 _read: Final = msgspec.json.Decoder(float_hook=str).decode
+_GRAIN: Final = 1000
 
 
 class Query(msgspec.Struct, frozen=True):
-    """What is asked for. Where `after_id` is set, rows with greater ids up to `to_ms`."""
+    """What is asked for. A span holds both of its milliseconds; 0 for an open end."""
 
     kind: QueryKind
     symbol: str = ""
     from_ms: int = 0
     to_ms: int = 0
-    after_id: str = ""
     order_id: str = ""
     """For the kind `order`."""
+    page: int = 1
+    later: tuple[tuple[int, int], ...] = ()
+    """Spans that are still to be asked for."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -39,8 +43,8 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """The rows of one answer. `next` asks for what did not fit; where the venue cannot be asked for that,
-    `whole` is false."""
+    """The rows of one answer. `next` asks for what did not fit, and may bring some of them again; where the
+    venue cannot be asked for that, `whole` is false."""
 
     rows: tuple[Row, ...]
     next: Query | None = None
@@ -68,6 +72,8 @@ def build_query(
     parameters |= _span(call, query)
     if call.limit_parameter:
         parameters[call.limit_parameter] = str(call.limit)
+    if call.page_parameter:
+        parameters[call.page_parameter] = str(query.page)
     parameters[auth.timestamp_parameter] = str(to_millis(now))
     parameters[auth.signature_parameter] = sign(secret, urlencode(parameters).encode())
     return Call(call.method, f"{call.path}?{urlencode(parameters)}", ((auth.header, api_key),))
@@ -76,8 +82,6 @@ def build_query(
 def _span(call: HistoryCall, query: Query) -> dict[str, str]:
     if query.order_id:
         return {call.id_parameter: query.order_id}
-    if query.after_id:
-        return {call.id_parameter: str(int(query.after_id) + 1)}
     times = ((call.from_parameter, query.from_ms), (call.to_parameter, query.to_ms))
     return {name: str(at) for name, at in times if name and at}
 
@@ -97,13 +101,14 @@ def read_page(
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         answer = None
     call = history.calls[query.kind]
-    found = _rows(answer, call.rows) if 200 <= status < 300 else None
+    is_list = query.kind != "order"
+    found = _rows(answer, call.rows, is_list=is_list) if 200 <= status < 300 else None
     if found is None or _names_error(answer):
         return _failure(failure_of(dialect, status, headers, body, now), status, answer)
-    rows = _wanted(query, [_row(history, query, fields) for fields in found])
-    if not call.limit or len(found) < call.limit or call.paging == "none":
-        return Page(rows, whole=not call.limit or len(found) < call.limit)
-    return _full(call, query, rows, passed_end=len(rows) < len(found))
+    rows = tuple(_row(history, query, fields) for fields in found)
+    if query.to_ms and rows and not any(_is_in(history, query, row) for row in rows):
+        return CallResult("transient", reason="rows of another time than was asked for")
+    return _page(call, query, rows)
 
 
 def _failure(result: CallResult, status: int, answer: Any) -> CallResult:
@@ -116,11 +121,15 @@ def _names_error(answer: Any) -> bool:
     return isinstance(answer, dict) and answer.get("code") not in {None, 0, 200, "0", "200"}
 
 
-def _rows(answer: Any, paths: tuple[str, ...]) -> list[dict[str, Any]] | None:
+def _rows(answer: Any, paths: tuple[str, ...], *, is_list: bool) -> list[dict[str, Any]] | None:
     """All rows of an answer; None where it is no such answer."""
     found: list[dict[str, Any]] = []
     for path in paths:
+        if not path and (answer is None or (is_list and not isinstance(answer, list))):
+            return None
         for value in _at(answer, path.split(".") if path else []):
+            if value is None:  # how some venues write an empty list
+                continue
             rows = value if isinstance(value, list) else [value]
             if not all(isinstance(row, dict) for row in rows):
                 return None
@@ -129,19 +138,15 @@ def _rows(answer: Any, paths: tuple[str, ...]) -> list[dict[str, Any]] | None:
 
 
 def _at(value: Any, path: list[str]) -> Iterator[Any]:
-    """What lies at a path; None where nothing does."""
+    """What lies at a path; a number, which is no row, where nothing does."""
     if not path:
         yield value
         return
-    name = path[0].removesuffix("[]")
-    inner = value.get(name) if isinstance(value, dict) else None
-    if not path[0].endswith("[]"):
-        yield from _at(inner, path[1:])
-    elif isinstance(inner, list):
-        for each in inner:
-            yield from _at(each, path[1:])
-    else:
-        yield None
+    names = path[0].removesuffix("[]").split("|")
+    inner = next((value[name] for name in names if name in value), 0) if isinstance(value, dict) else 0
+    each_of = inner if path[0].endswith("[]") and isinstance(inner, list) else [inner]
+    for each in each_of:
+        yield from _at(each, path[1:])
 
 
 def _row(history: History, query: Query, fields: dict[str, Any]) -> Row:
@@ -164,35 +169,38 @@ def _text(fields: dict[str, Any], name: str) -> str:
 
 
 def _time(fields: dict[str, Any], name: str) -> int:
+    """Milliseconds, of a number of them or of a date."""
     text = _text(fields, name)
-    return int(text) if text.isascii() and text.isdigit() else 0
+    if text.isascii() and text.isdigit():
+        return int(text)
+    try:
+        told = datetime.fromisoformat(text)
+    except ValueError:
+        return 0
+    return round(told.timestamp() * 1000) if told.tzinfo else 0
 
 
-def _wanted(query: Query, rows: Iterable[Row]) -> tuple[Row, ...]:
-    """A page by ids goes on beyond the end of the span."""
-    if not query.after_id or not query.to_ms:
-        return tuple(rows)
-    return tuple(row for row in rows if row.time_ms <= query.to_ms)
+def _is_in(history: History, query: Query, row: Row) -> bool:
+    """Whether a row is of the span, by any of its times. Some venues cut times to seconds."""
+    changed = 0 if query.kind == "fills" else _time(row.fields, history.order_row.updated)
+    return any(
+        query.from_ms - _GRAIN <= at <= query.to_ms + _GRAIN for at in (row.time_ms, changed or row.time_ms)
+    )
 
 
-def _full(call: HistoryCall, query: Query, rows: tuple[Row, ...], *, passed_end: bool) -> Page | CallResult:
-    if passed_end:
-        return Page(rows)
-    if call.paging == "id":
-        last = max((_number(row) for row in rows), default=0)
-        if query.after_id and last <= int(query.after_id):
-            return CallResult("transient", reason="a page that was there before")
-        return Page(rows, msgspec.structs.replace(query, after_id=str(last)))
-    times = [row.time_ms for row in rows]
-    if call.paging == "forward":
-        moved = msgspec.structs.replace(query, from_ms=max(times))
-    else:
-        moved = msgspec.structs.replace(query, to_ms=min(times))
-    if moved != query and moved.from_ms <= moved.to_ms:
-        return Page(rows, moved)
-    return Page(rows, whole=False)
+def _page(call: HistoryCall, query: Query, rows: tuple[Row, ...]) -> Page:
+    is_full = bool(call.limit) and len(rows) >= call.limit
+    if is_full and call.paging == "page":
+        return Page(rows, msgspec.structs.replace(query, page=query.page + 1))
+    begin, end = query.from_ms, query.to_ms
+    middle = (begin + end) // 2
+    if is_full and call.paging == "halves" and begin < middle:
+        return Page(rows, _in(query, (begin, middle), (middle, end), *query.later))
+    following = _in(query, *query.later) if query.later else None
+    return Page(rows, following, whole=not is_full)
 
 
-def _number(row: Row) -> int:
-    text = row.trade_id or row.order_id
-    return int(text) if text.isascii() and text.isdigit() else 0
+def _in(query: Query, *spans: tuple[int, int]) -> Query:
+    """The same question about other spans."""
+    (begin, end), *later = spans
+    return msgspec.structs.replace(query, from_ms=begin, to_ms=end, later=tuple(later), page=1)
