@@ -7,8 +7,7 @@ from typing import Final, Literal
 
 from listenkey.base.errors import ListenKeyError
 from listenkey.client.items import Event, Gap, Item, State
-from listenkey.client.spill import Spill, SpillFull
-from listenkey.core.position import Position
+from listenkey.client.spill import Place, Spill, SpillFull
 
 Overflow = Literal["spill", "gap", "error"]
 BUFFER_BYTES: Final = 16 << 20
@@ -30,34 +29,37 @@ class Buffer:
     def __init__(
         self, most_bytes: int = BUFFER_BYTES, overflow: Overflow = "spill", spill_bytes: int = SPILL_BYTES
     ) -> None:
-        self._items: deque[tuple[Item, Position | None]] = deque()
-        """Each with the position of the reader who has not taken it yet."""
+        self._items: deque[tuple[Item, Place | None, int]] = deque()
+        """Each with the position of the reader who has not taken it yet, and its bytes."""
         self._bytes = 0
         self._most = most_bytes
         self._overflow = overflow
         self._spill = Spill(spill_bytes if overflow == "spill" else 0)
+        self._spilled = False
         self._news = asyncio.Event()
+        self._awaited = False
         self._error: BaseException | None = None
         self._ended = False
         self._gap: Gap | None = None
         """The last one that was made here, and how many events are lost in it."""
         self._lost = 0
 
-    def put(self, item: Item, before: Position | None = None) -> None:
+    def put(self, item: Item, before: Place | None = None) -> None:
         """Add an item; `before`: the position up to it. Where there is no room, it goes to the file; where
         that has none, the oldest events go and a gap stands in their place, or the stream ends with
         `BufferFull`."""
         if self._ended:
             return
-        size = _size(item)
-        if self._bytes + size > self._most or self._spill:
+        size = _OVERHEAD + len(item.raw) if isinstance(item, Event) else _OVERHEAD
+        if self._bytes + size > self._most or self._spilled:
             self._put_elsewhere(item, before, size)
             return
-        self._items.append((item, before))
+        self._items.append((item, before, size))
         self._bytes += size
-        self._news.set()
+        if self._awaited:
+            self._news.set()
 
-    def _put_elsewhere(self, item: Item, before: Position | None, size: int) -> None:
+    def _put_elsewhere(self, item: Item, before: Place | None, size: int) -> None:
         if self._overflow == "error" and isinstance(item, Event):
             self.end(
                 BufferFull(
@@ -75,9 +77,10 @@ class Buffer:
                 self._drop(self._most + 1)  # all that is in memory, for the oldest that spilled
                 self._refill()
             else:
+                self._spilled = True
                 return
         self._drop(size)
-        self._items.append((item, before))
+        self._items.append((item, before, size))
         self._bytes += size
         self._news.set()
 
@@ -88,13 +91,13 @@ class Buffer:
         dropped: list[Item] = []
         before = self.waiting_from()
         while self._items and (self._bytes + size > self._most or isinstance(self._items[0][0], Gap)):
-            item, _ = self._items.popleft()
-            self._bytes -= _size(item)
+            item, _, its_size = self._items.popleft()
+            self._bytes -= its_size
             (states if isinstance(item, State) else dropped).append(item)
         gap = [self._gap_of(dropped)] if dropped else []
         for told in (*gap, *states[-1:]):
-            self._items.appendleft((told, before))
-            self._bytes += _size(told)
+            self._items.appendleft((told, before, _OVERHEAD))
+            self._bytes += _OVERHEAD
 
     def _gap_of(self, dropped: list[Item]) -> Gap:
         first = last = None
@@ -113,8 +116,10 @@ class Buffer:
 
     def _refill(self) -> None:
         for item, before in self._spill.take():
-            self._items.append((item, before))
-            self._bytes += _size(item)
+            size = _OVERHEAD + len(item.raw) if isinstance(item, Event) else _OVERHEAD
+            self._items.append((item, before, size))
+            self._bytes += size
+        self._spilled = bool(self._spill)
 
     def end(self, error: BaseException | None = None) -> None:
         """Nothing more comes; what is there is still given out, and then the error."""
@@ -127,10 +132,16 @@ class Buffer:
         self._items.clear()
         self._bytes = 0
         self._spill.close()
+        self._spilled = False
 
-    def waiting_from(self) -> Position | None:
+    def waiting_from(self) -> Place | None:
         """The position of who has taken nothing of what waits; None where nothing waits, or it has none."""
         return self._items[0][1] if self._items else None
+
+    @property
+    def first(self) -> Item | None:
+        """What will be given out next, if it is there."""
+        return self._items[0][0] if self._items else None
 
     @property
     def empty(self) -> bool:
@@ -145,19 +156,17 @@ class Buffer:
                     raise self._error
                 return None
             self._news.clear()
+            self._awaited = True
             await self._news.wait()
+            self._awaited = False
         return self.get_now()
 
     def get_now(self) -> Item | None:
         """The next item, if there is one by now."""
         if not self._items:
             return None
-        item, _ = self._items.popleft()
-        self._bytes -= _size(item)
-        if not self._items and self._spill:
+        item, _, size = self._items.popleft()
+        self._bytes -= size
+        if self._spilled and not self._items:
             self._refill()
         return item
-
-
-def _size(item: Item) -> int:
-    return _OVERHEAD + len(item.raw) if isinstance(item, Event) else _OVERHEAD

@@ -32,6 +32,11 @@ class Credentials:
         self._last_key = self._key if isinstance(self._key, str) else ""
         self._last_secret = checked(self._secret) if isinstance(self._secret, str) else ""
 
+    @property
+    def has_secret(self) -> bool:
+        """Whether there is one, or something that may give it."""
+        return bool(self._secret)
+
     async def refresh(self) -> None:
         """Ask for both. Errors: whatever asking raises, and `Refused` for what is no text."""
         if not isinstance(self._key, str):

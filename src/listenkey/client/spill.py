@@ -11,6 +11,7 @@ from typing import IO, Any, Final
 import msgspec
 
 from listenkey.client.items import Event, Gap, Item, State
+from listenkey.core.moment import Moment
 from listenkey.core.position import Position
 
 _SEGMENTS: Final = 8
@@ -24,12 +25,15 @@ _encode = msgspec.msgpack.Encoder().encode
 
 class _Kept(msgspec.Struct, array_like=True):
     item: msgspec.Raw
-    before: Position | None
+    before: Position | int | None
+    """A moment as its number."""
 
 
 _decoders: Final = tuple(msgspec.msgpack.Decoder(kind).decode for kind in _KINDS)
 _decode_kept = msgspec.msgpack.Decoder(_Kept).decode
-Waiting = tuple[Item, Position | None]
+Place = Position | Moment
+"""Up to where everything was had."""
+Waiting = tuple[Item, Place | None]
 
 
 class SpillFull(Exception):
@@ -47,7 +51,7 @@ class Spill:
     def __bool__(self) -> bool:
         return bool(self._segments)
 
-    def put(self, item: Item, before: Position | None) -> None:
+    def put(self, item: Item, before: Place | None) -> None:
         """Append an item."""
         record = _record(item, before)
         if sum(segment.size for segment in self._segments) + len(record) > self._most:
@@ -135,12 +139,14 @@ class _Segment:
         self._file.close()
 
 
-def _record(item: Item, before: Position | None) -> bytes:
-    packed = _encode(_Kept(msgspec.Raw(_encode(item)), before))
+def _record(item: Item, before: Place | None) -> bytes:
+    place = before.at_ms if isinstance(before, Moment) else before
+    packed = _encode(_Kept(msgspec.Raw(_encode(item)), place))
     return _HEAD.pack(len(packed), _KINDS.index(type(item))) + packed
 
 
 def _waiting(record: bytes) -> Waiting:
     kept = _decode_kept(memoryview(record)[1:])
     decode: Any = _decoders[record[0]]
-    return decode(kept.item), kept.before
+    place = Moment(kept.before) if isinstance(kept.before, int) else kept.before
+    return decode(kept.item), place

@@ -75,7 +75,7 @@ def _structure(name: str, parts: Parts, money: Any, *, forbid: bool) -> type[Str
             fields.append((attribute, kind))
         rename[attribute] = field
     return msgspec.defstruct(
-        name, fields, rename=rename, frozen=True, kw_only=True, forbid_unknown_fields=forbid
+        name, fields, rename=rename, frozen=True, kw_only=True, forbid_unknown_fields=forbid, gc=False
     )
 
 
