@@ -5,7 +5,6 @@ The venue is a gateway too, set to the day after the listen keys were removed.
 
 import contextlib
 import json
-import re
 import threading
 import time
 
@@ -14,6 +13,7 @@ import pytest
 
 from listenkey.client import blocking
 from listenkey.client.items import Event, State
+from tests.process.relaying import metric
 from tests.support.gateway import Gateway
 
 TODAY = 'era = "2026-03-01"\n'
@@ -48,13 +48,6 @@ def start_relay(tmp_path, venue):
     ]
     (tmp_path / "relay.toml").write_text("\n".join(tables), encoding="ascii")
     return lambda: Gateway(tmp_path / "relay", args=["--config", str(tmp_path / "relay.toml")])
-
-
-def metric(gateway, name):
-    """A figure of the metrics page, of all upstreams together."""
-    page = httpx.get(f"{gateway.admin}/metrics", trust_env=False, timeout=60).text
-    line = re.compile(rf"listenkey_{name}(?:{{[^}}]*}})? (\S+)")
-    return sum(float(found[1]) for found in map(line.fullmatch, page.splitlines()) if found)
 
 
 def wait(what, seconds=60):
