@@ -99,20 +99,29 @@ class TestBrokenFrames:
 
 
 class TestFloods:
-    async def test_messages_over_the_venues_rate_end_the_socket(self, gate, raw):
-        """USD-M takes ten a second: ten are answered, the eleventh closes with 1008."""
-        await raw.send(frame(TEXT, LIST) * 11)
-        answers = [await raw.frame() for _ in range(10)]
-        assert all(opcode == TEXT for opcode, _ in answers)
-        assert await raw.close_code() == 1008
+    async def test_messages_over_the_venues_rate_end_the_socket(self, make_gate):
+        """USD-M takes ten a second: ten are answered, the eleventh closes with 1008; without limits none."""
+        for limits, most in (("account", 10), ("off", 40)):
+            async with make_gate(limits=limits) as gate:
+                raw = await gate.raw_socket(
+                    f"/private/ws/{await gate.listen_key(await gate.api_key(limits))}"
+                )
+                await raw.send(frame(TEXT, LIST) * most)
+                answers = [await raw.frame() for _ in range(most)]
+                assert all(opcode == TEXT for opcode, _ in answers)
+                if limits == "account":
+                    await raw.send(frame(TEXT, LIST))
+                    assert await raw.close_code() == 1008
 
-    async def test_a_second_later_there_is_room_again(self, gate, raw):
+    async def test_a_second_later_there_is_room_again(self, make_gate):
         """The rate is a second's, not a socket's."""
-        for _ in range(3):
-            await raw.send(frame(TEXT, LIST) * 10)
-            for _ in range(10):
-                assert (await raw.frame())[0] == TEXT
-            gate.advance(1)
+        async with make_gate(limits="account") as gate:
+            raw = await gate.raw_socket(f"/private/ws/{await gate.listen_key(await gate.api_key())}")
+            for _ in range(3):
+                await raw.send(frame(TEXT, LIST) * 10)
+                for _ in range(10):
+                    assert (await raw.frame())[0] == TEXT
+                gate.advance(1)
 
     @pytest.mark.parametrize(
         "flood",

@@ -8,8 +8,9 @@ import structlog
 
 from listenkey.base.errors import StoreError
 from listenkey.core.access import client_address
-from listenkey.core.session import Close
+from listenkey.core.session import Action, Close, Session
 from listenkey.dialect.model import Dialect
+from listenkey.edge.admission import when_settled
 from listenkey.edge.api_socket import ApiSocket
 from listenkey.edge.asgi import (
     BodyTooLarge,
@@ -27,7 +28,7 @@ from listenkey.edge.handshake import Refusal, switching_protocols
 from listenkey.edge.http import Upgrade
 from listenkey.edge.native import Native
 from listenkey.edge.venue_socket import VenueSocket, VenueSockets
-from listenkey.service.api_connection import admit_connection
+from listenkey.service.api_connection import Opening
 from listenkey.service.gateway import Gateway
 from listenkey.wire.api import read_flag
 from listenkey.wire.messages import Fault, Request
@@ -138,26 +139,46 @@ class Venue:
         if route is None:
             unknown = self._routes.rest(self._name, _host(upgrade.headers), "GET", upgrade.path)
             return self._refuse(upgrade, unknown.dialect, Fault("path_unknown"))
-        dialect = route.candidates[0].dialect
         try:
             session, actions = self._sockets.begin(route, upgrade.query, address)
         except StoreError as error:
             _log.error("handshake_failed", error=error.message)
-            return self._refuse(upgrade, dialect, Fault("internal"))
+            return self._refuse(upgrade, route.candidates[0].dialect, Fault("internal"))
+        return self._open_stream(upgrade, route, (session, actions), transport, address, welcomed)
+
+    def _open_stream(
+        self,
+        upgrade: Upgrade,
+        route: SocketRoute,
+        begun: tuple[Session, list[Action]],
+        transport: asyncio.Transport,
+        address: str,
+        welcomed: bool,
+    ) -> asyncio.Protocol | Refusal:
+        session, actions = begun
+        dialect, verdict = self._sockets.admission.attempt(route, actions, address)
+        if verdict.fault is not None:
+            return self._refuse(upgrade, dialect, verdict.fault, headers=verdict.headers)
         if actions and isinstance(actions[0], Close):
             return self._refuse(upgrade, dialect, Fault("listen_key_unknown"), status=401)
         meant = route.candidates if session.awaits_key else (session.speaks_for,)
         if asked := without_unit([each.dialect for each in meant], upgrade.query):
             return self._refuse(upgrade, asked, Fault("time_unit_wrong"))
-        places = self._sockets.places_for(session)
-        if places is not None and not places.take(address):
+        seats = self._sockets.seats(route, session, actions, address)
+        if isinstance(seats, Fault):
+            return self._refuse(upgrade, dialect, seats)
+        if seats is None:
             return Refusal(429, b"too many sockets without a listen key")
-        if not welcomed:
-            transport.write(switching_protocols(upgrade.accept, upgrade.date))
         micros = wants_micros([each.dialect for each in route.candidates], upgrade.query)
-        socket = VenueSocket(self._sockets, session, transport, address, micros)
-        socket.start(actions)
-        return socket
+
+        def open_now() -> VenueSocket:
+            if not welcomed:
+                transport.write(switching_protocols(upgrade.accept, upgrade.date))
+            socket = VenueSocket(self._sockets, session, transport, address, seats, micros)
+            socket.start(actions)
+            return socket
+
+        return when_settled(transport, verdict, open_now, seats)
 
     def _open_api(
         self,
@@ -167,32 +188,48 @@ class Venue:
         address: str,
         welcomed: bool,
     ) -> asyncio.Protocol | Refusal:
-        gateway = self._gateway
-        fault = admit_connection(gateway.api_parts, route.dialect, route.api, address, gateway.clock.now())
+        attempt, verdict = self._sockets.admission.api_attempt(route, address)
+        fault = verdict.fault
         if fault is None and without_unit([route.dialect], upgrade.query):
             fault = Fault("time_unit_wrong")
         if fault is not None:
-            return self._refuse(upgrade, route.dialect, fault)
-        if not welcomed:
-            transport.write(switching_protocols(upgrade.accept, upgrade.date))
+            return self._refuse(upgrade, route.dialect, fault, headers=verdict.headers)
+        seat = self._sockets.admission.unproven(address)
+        if seat is None:
+            return Refusal(429, b"too many sockets without an API key")
         told = read_flag(read_form(upgrade.query).get("returnRateLimits"))
-        socket = ApiSocket(
-            gateway,
-            self._sockets.shared,
-            route,
-            transport,
-            address,
-            tells_limits=told is not False,
-            micros=bool(wants_micros([route.dialect], upgrade.query)),
-            enforce=self._sockets.policy.enforce,
-        )
-        socket.start()
-        return socket
 
-    def _refuse(self, upgrade: Upgrade, dialect: Dialect, fault: Fault, status: int = 0) -> Refusal:
+        def open_now() -> ApiSocket:
+            if not welcomed:
+                transport.write(switching_protocols(upgrade.accept, upgrade.date))
+            socket = ApiSocket(
+                self._gateway,
+                self._sockets.shared,
+                route,
+                transport,
+                address,
+                Opening(attempt, verdict),
+                seat,
+                tells_limits=told is not False,
+                micros=bool(wants_micros([route.dialect], upgrade.query)),
+                policy=self._sockets.policy,
+            )
+            socket.start()
+            return socket
+
+        return when_settled(transport, verdict, open_now, seat)
+
+    def _refuse(
+        self,
+        upgrade: Upgrade,
+        dialect: Dialect,
+        fault: Fault,
+        status: int = 0,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> Refusal:
         request = Request("GET", upgrade.path, upgrade.query, upgrade.headers)
         reply = render_fault(dialect, fault, request=request, now=self._gateway.clock.now())
-        return Refusal(status or reply.status, reply.body, tuple(reply.headers))
+        return Refusal(status or reply.status, reply.body, (*reply.headers, *headers))
 
 
 def _is_offered(route: Route) -> TypeGuard[PublicRoute | UnknownRoute]:

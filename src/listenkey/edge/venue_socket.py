@@ -31,7 +31,8 @@ from listenkey.core.session import (
 )
 from listenkey.dialect.model import Close as CloseRow
 from listenkey.dialect.model import Control, Dialect, Stream
-from listenkey.edge.places import Places
+from listenkey.edge.admission import Admission
+from listenkey.edge.places import Places, Seat, Seats
 from listenkey.edge.receipts import SocketReceipts, is_unconfirmed
 from listenkey.edge.snapshots import SocketSnapshots
 from listenkey.edge.websocket import Surroundings, WebSocket
@@ -72,6 +73,9 @@ class VenueSockets:
         self.gateway = gateway
         self.shared = shared
         self.policy = policy
+        self.admission = Admission(
+            gateway, most_unproven=most_without_key, most_unproven_in_all=most_market_in_all
+        )
         self._without_key = Places(most_without_key)
         self._market = Places(most_market, most_market_in_all)
         self._by_topic: dict[str, frames.Variant] = {}
@@ -90,11 +94,20 @@ class VenueSockets:
             _log.info("bad_key", address=address)
         return live
 
-    def places_for(self, session: Session) -> Places | None:
-        """Among which sockets this one counts, as it is now; None with a key."""
-        if not session.carries_data:
-            return self._market
-        return self._without_key if session.awaits_key else None
+    def seats(
+        self, route: SocketRoute, session: Session, actions: Sequence[Action], address: str
+    ) -> Seats | Fault | None:
+        """The places that a new socket takes: among those of its stream, where they are counted, and among
+        those without a key. None where there are too many without a key."""
+        lasting = self.admission.seat(route, actions, address)
+        if isinstance(lasting, Fault):
+            return lasting
+        if not awaits_key(session):
+            return Seats(lasting)
+        without_key = Seat.take(self._without_key if session.carries_data else self._market, address)
+        if without_key is None and lasting is not None:
+            lasting.give_back()
+        return None if without_key is None else Seats(lasting, without_key)
 
     def by_topic(self, stream: Stream, codec: frames.Codec) -> frames.Variant:
         """The variant of a stream with topics; one for all its sockets."""
@@ -102,6 +115,11 @@ class VenueSockets:
         if variant is None:
             variant = self._by_topic[stream.name] = frames.by_topic(stream, codec)
         return variant
+
+
+def awaits_key(session: Session) -> bool:
+    """Whether a socket counts among those without a key, as it is now."""
+    return session.awaits_key or not session.carries_data
 
 
 class VenueSocket(WebSocket):
@@ -112,8 +130,8 @@ class VenueSocket(WebSocket):
         "_asking",
         "_left",
         "_micros",
-        "_places",
         "_receipts",
+        "_seats",
         "_session",
         "_snapshots",
         "_sockets",
@@ -125,15 +143,16 @@ class VenueSocket(WebSocket):
         session: Session,
         transport: asyncio.Transport,
         address: str,
+        seats: Seats,
         micros: frozenset[str] = frozenset(),
     ) -> None:
-        """`micros`: the dialects whose events this socket wants with times in microseconds."""
+        """`seats`: the places that it took when it was let in. `micros`: the dialects whose events it wants
+        with times in microseconds."""
         super().__init__(sockets.shared, transport, address, sockets.gateway.clock.now())
         self._sockets = sockets
         self._session = session
         self._micros = micros
-        self._places = sockets.places_for(session)
-        """Where this socket took a place when it was let in."""
+        self._seats = seats
         self._asked = 0
         """Pings of ours that may still be answered."""
         self._receipts: SocketReceipts | None = None
@@ -266,20 +285,15 @@ class VenueSocket(WebSocket):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
         super().connection_lost(exc)
-        self._give_place_back()
-
-    def _give_place_back(self) -> None:
-        if self._places is not None:
-            self._places.give_back(self.address)
-            self._places = None
+        self._seats.give_back()
 
     # What is to be done -----------------------------------------------------------------------------
 
     def _do(self, actions: Sequence[Action]) -> None:
         for action in actions:
             self._do_one(action)
-        if self._places is not None and self._sockets.places_for(self._session) is None:
-            self._give_place_back()
+        if not awaits_key(self._session):
+            self._seats.has_key()
         if not self._closing:
             if self._snapshots is not None:
                 self._snapshots.tell(self._shared.pacer.now())

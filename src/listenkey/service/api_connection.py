@@ -40,11 +40,11 @@ class Answer(msgspec.Struct, frozen=True):
     ends: bool = False
 
 
-def admit_connection(
-    parts: ApiParts, dialect: Dialect, api: WebSocketApi, address: str, now: Micros
-) -> Fault | None:
-    """Count a connection against the limits, or say why there is to be none."""
-    return parts.limiter.admit(Call(dialect, "", api.pools, api.connect_weight, address, None), now).fault
+class Opening(msgspec.Struct, frozen=True):
+    """How a connection was counted when it was opened."""
+
+    attempt: Call
+    verdict: Verdict
 
 
 class ApiConnection:
@@ -56,12 +56,16 @@ class ApiConnection:
         dialect: Dialect,
         api: WebSocketApi,
         outlet: Outlet,
+        opening: Opening,
         *,
         tells_limits: bool,
         micros: bool = False,
     ) -> None:
         """`tells_limits`: whether answers tell the limits where a request does not say. `micros`: times of
         answers and events are in microseconds."""
+        self.proven = False
+        """Whether an API key was shown here."""
+        self._opening = opening
         self._parts = parts
         self._dialect = dialect
         self._api = api
@@ -89,6 +93,11 @@ class ApiConnection:
         method = request.method
         api_key = self._methods.api_key_of(request)
         known = api_key if isinstance(api_key, ApiKey) else None
+        if known is not None and not self.proven:
+            claimed = self._claim(known, now)
+            if claimed.fault is not None:
+                await settle(claimed.durable)
+                return self._count(request, self._failed(request.id, claimed.fault, now, None), claimed.fault)
         verdict = self._admit(method.name, method.weight, known, now)
         used = self._used(request, verdict)
         # Before anything is done: the first event of a subscription must not overtake the answer.
@@ -104,6 +113,12 @@ class ApiConnection:
         values = values_in_micros(done.values) if self._micros else done.values
         return self._count(request, Answer(render_result(self._api, request, values, used), done.before))
 
+    def _claim(self, api_key: ApiKey, now: Micros) -> Verdict:
+        """Whose connection this is shows with the first API key."""
+        claimed = self._parts.limiter.claim(self._opening.attempt, self._opening.verdict, api_key, now)
+        self.proven = claimed.fault is None
+        return claimed
+
     def _admit(self, name: str, weight: int, api_key: ApiKey | None, now: Micros) -> Verdict:
         call = Call(self._dialect, name, self._api.pools, weight, self._address, api_key)
         return self._parts.limiter.admit(call, now)
@@ -118,7 +133,7 @@ class ApiConnection:
         self, request_id: bytes, fault: Fault | ApiFault, now: Micros, used: tuple[Used, ...] | None
     ) -> Answer:
         text = render_api_fault(self._api, self._dialect, request_id, fault, now, used)
-        return Answer(text, ends=fault.kind == "banned")
+        return Answer(text, ends=fault.kind in {"banned", "too_many_connections"})
 
     def _count(self, request: ApiRequest, answer: Answer, fault: Fault | ApiFault | None = None) -> Answer:
         status = 200 if fault is None else status_of(self._dialect, self._api, fault)
