@@ -3,13 +3,14 @@
 import contextlib
 import json
 import time
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from tests.clients import page
 from tests.clients.cast import Client
@@ -27,10 +28,13 @@ GRACE = 0.3  # seconds for what should not come, after the witness had it
 class Bot:
     """An API key of an account, and what the account's events are."""
 
-    def __init__(self, gateway: Gateway, account: str) -> None:
+    def __init__(self, gateway: Gateway, account: str, *, ed25519: bool = False) -> None:
         self.gateway = gateway
         self.name = account
-        self.key_id, self.key, self.secret = gateway.add_api_key(account)
+        if ed25519:
+            self.key_id, self.key, self.secret = key_pair(gateway, account)
+        else:
+            self.key_id, self.key, self.secret = gateway.add_api_key(account)
 
     def listen_key(self) -> dict[str, Any]:
         """The only listen key of the account."""
@@ -43,27 +47,50 @@ class Bot:
         assert all("offset" in answer for answer in answers), answers
         return int(answers[-1]["offset"])
 
-    def await_subscription(self, stream: str, sockets: int = 1) -> None:
-        """Wait until so many sockets of the account are subscribed."""
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
-            if self._subscriptions()[self.name, stream] >= sockets:
-                return
-            time.sleep(0.05)
-        raise AssertionError(f"no socket was ever subscribed to {stream} of {self.name}")
-
-    def _subscriptions(self) -> Counter[tuple[str, str]]:
-        connections = self.gateway.admin_items("/v1/connections")
-        return Counter(
-            (each["account"], each["stream"]) for one in connections for each in one["subscriptions"]
+    def await_subscription(self, stream: str, sockets: int = 1, other_than: Collection[str] = ()) -> None:
+        """Wait until so many sockets of the account are subscribed, of those whose ids are not given."""
+        await_(
+            lambda: len(self.sockets(stream) - set(other_than)) >= sockets,
+            f"no socket was ever subscribed to {stream} of {self.name}",
         )
+
+    def await_end(self, stream: str, sockets: Collection[str]) -> None:
+        """Wait until none of these sockets is subscribed to a stream of the account."""
+        await_(lambda: not self.sockets(stream) & set(sockets), f"{self.name} stays subscribed to {stream}")
+
+    def sockets(self, stream: str) -> set[str]:
+        """The ids of the sockets that are subscribed to a stream of the account."""
+        return {
+            connection["id"]
+            for connection in self.gateway.admin_items("/v1/connections")
+            for each in connection["subscriptions"]
+            if (each["account"], each["stream"]) == (self.name, stream)
+        }
+
+
+def await_(ready: Callable[[], bool], otherwise: str) -> None:
+    """Wait until it is so."""
+    deadline = time.monotonic() + PATIENCE
+    while not ready():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.05)
 
 
 class Account(Bot):
     """An account with an API key of its own."""
 
-    def __init__(self, gateway: Gateway, name: str) -> None:
-        super().__init__(gateway, gateway.add_account(name.lower().replace(":", "-").replace("_", "-")[:64]))
+    def __init__(self, gateway: Gateway, name: str, *, ed25519: bool = False) -> None:
+        account = gateway.add_account(name.lower().replace(":", "-").replace("_", "-")[:64])
+        super().__init__(gateway, account, ed25519=ed25519)
+
+
+def key_pair(gateway: Gateway, account: str) -> tuple[str, str, str]:
+    """An API key that signs with a private key: its id, the key, and the private key in PEM."""
+    private = Ed25519PrivateKey.generate()
+    public = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    made = gateway.admin_json("POST", f"/v1/accounts/{account}/api-keys", {"public_key": public})
+    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    return made["id"], made["key"], pem
 
 
 def start(
@@ -106,25 +133,41 @@ def whole_life(client: Client, stream: str, account: Account, play: Play) -> Non
     seen = handed(client, first)
     assert play.wait_for(len(seen)) == seen
 
-    extend(account, play)
+    if stream not in client.keyless:
+        extend(account, play)
     account.publish(stream, second)
     seen += handed(client, second)
     assert play.wait_for(len(seen)) == seen
 
+    sockets = account.sockets(stream)
     with witness(account, stream) as control:
-        if client.closes:
+        if stream in client.keyless:
             play.order("close")
+            account.await_end(stream, sockets)
         else:
-            account.gateway.admin_json("DELETE", f"/v1/listen-keys/{account.listen_key()['id']}")
-        assert account.listen_key()["state"] == "closed"
+            close_key(client, account, play)
         control.wait_for(account.publish(stream, third))
     time.sleep(GRACE)
     events = play.leave()
-    notices = [
-        event for event in events[len(seen) :] if "listenKey" in event or event.get("e") == "listenKeyExpired"
-    ]
-    assert events == seen + notices
-    assert len(notices) <= 1
+    assert events[: len(seen)] == seen, events
+    notices = events[len(seen) :]
+    assert len(notices) <= 1, notices
+    assert all(is_notice(client, notice) for notice in notices), notices
+
+
+def is_notice(client: Client, event: Any) -> bool:
+    """Whether an event says that its stream is over."""
+    said = "E" in event and client.sees({"e": "eventStreamTerminated", "E": event["E"]})
+    return "listenKey" in event or event.get("e") == "listenKeyExpired" or event == said
+
+
+def close_key(client: Client, account: Account, play: Play) -> None:
+    """Have the client close its key, and see that it is closed."""
+    if client.closes:
+        play.order("close")
+    else:
+        account.gateway.admin_json("DELETE", f"/v1/listen-keys/{account.listen_key()['id']}")
+    assert account.listen_key()["state"] == "closed"
 
 
 def extend(account: Account, play: Play) -> None:

@@ -14,7 +14,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 _REQUEST = re.compile(rb"(GET|POST|PUT|DELETE|PATCH|HEAD|OPTIONS) (\S+) HTTP/1\.[01]\r\n")
-_LISTEN_KEY = re.compile(rb'"listenKey":"(\w+)"')
+_LISTEN_KEY = re.compile(rb'"(?:listenKey|token)":"([^"]+)"')
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})[ \r]")
 
 
@@ -44,7 +44,7 @@ class Tap:
 
     @property
     def listen_keys(self) -> set[str]:
-        """Every listen key that an answer gave away."""
+        """Every listen key or listen token that an answer gave away."""
         return {match[1].decode() for _, down in self._wires for match in _LISTEN_KEY.finditer(bytes(down))}
 
     def __enter__(self) -> Self:

@@ -19,8 +19,11 @@ function page(...names) {
   return new Function('require', 'API_KEY', 'API_SECRET', body)(load, API_KEY, API_SECRET);
 }
 
+// A BigInt has no JSON of its own; it is written as text.
+const plain = (name, value) => (typeof value === 'bigint' ? String(value) : value);
+
 function tell(line) {
-  process.stdout.write(`${JSON.stringify(line)}\n`);
+  process.stdout.write(`${JSON.stringify(line, plain)}\n`);
 }
 
 // Clients write their logs with console.log; standard output belongs to the test.

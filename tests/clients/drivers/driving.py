@@ -46,9 +46,10 @@ def got(event: Any) -> None:
 Order = Callable[[], None] | Callable[[], Awaitable[None]]
 
 
-def run(open_: Order, extend: Order, close: Order) -> None:
-    """Open, obey until standard input ends, and leave without the client's own farewells."""
-    asyncio.run(_run({"open": open_, "extend": extend, "close": close}))
+def run(open_: Order, extend: Order | None, close: Order) -> None:
+    """Open, obey until standard input ends, and leave without the client's own farewells. A subscription on a
+    WebSocket API has nothing to extend."""
+    asyncio.run(_run({"open": open_, "close": close} | ({"extend": extend} if extend else {})))
     sys.stdout.flush()
     os._exit(0)
 
