@@ -8,6 +8,7 @@ from websockets.streams import StreamReader
 from listenkey.core.records import Event
 from listenkey.wire import frames
 from listenkey.wire.api import SubscriptionEvents
+from listenkey.wire.envelopes import Enveloped
 from listenkey.wire.frames import BINARY, TEXT, event_type, ws_frame
 from listenkey.wire.times import InMicros
 from tests.wire.asking import DIALECTS
@@ -146,6 +147,7 @@ def test_a_journaled_gap_has_no_place_in_a_venues_protocol() -> None:
         frames.combined("name", "text"),
         frames.by_topic(bingx, "gzip_binary"),
         InMicros(frames.raw("text"), [spot], "binance-spot"),
+        Enveloped(frozenset({"x"}), frames.combined("name", "text"), frames.raw("text")),
         SubscriptionEvents(spot.apis[0], 0),
     ]
     assert [variant.encode("e", gap) for variant in venues] == [None] * len(venues)
