@@ -147,7 +147,7 @@ def test_a_journaled_gap_has_no_place_in_a_venues_protocol() -> None:
         frames.combined("name", "text"),
         frames.by_topic(bingx, "gzip_binary"),
         InMicros(frames.raw("text"), [spot], "binance-spot"),
-        Enveloped(frozenset({"x"}), frames.combined("name", "text"), frames.raw("text")),
+        Enveloped(("x",), frames.combined("name", "text"), frames.raw("text")),
         SubscriptionEvents(spot.apis[0], 0),
     ]
     assert [variant.encode("e", gap) for variant in venues] == [None] * len(venues)
