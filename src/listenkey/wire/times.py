@@ -74,7 +74,7 @@ class InMicros:
 
     def encode(self, epoch: str, event: Event) -> bytes | None:
         """As `Variant.encode`."""
-        return self.wrap(event.payload)
+        return None if event.gap else self.wrap(event.payload)
 
     def wrap(self, payload: bytes) -> bytes:
         """As `Variant.wrap`. What cannot be read goes out as it is."""
