@@ -52,7 +52,9 @@ class DeskReader:
     def tell(self, told):
         """The stream has this too."""
         for each in told:
-            self.streamed.append((each, self.shape.event(each, len(self.streamed) + 1)))
+            raw = self.shape.event(each, len(self.streamed) + 1)
+            if raw:
+                self.streamed.append((each, raw))
 
     def answer(self, query):
         """One answer, read."""

@@ -62,6 +62,8 @@ class Desk:
 
     def refuse(self, code: int, message: str, status: int = 400) -> Answer:
         """An error as the dialect writes them."""
+        if self._shape.bad_request is not None:
+            status, code = self._shape.bad_request
         values = {"code": code, "msg": message, "now_ms": 0}
         return Answer(status, fill_json(self._dialect.error_envelope, values).encode())
 
@@ -112,7 +114,7 @@ class Desk:
         if order is None:
             return self.refuse(-2013, "Order does not exist.")
         (row,) = self._shape.orders([order])
-        return Answer(200, fill_json(self._shape.order_answer, {"row": row}).encode())
+        return Answer(200, fill_json(self._shape.answers.get("order", "$rows"), {"rows": row}).encode())
 
     def _page(self, call: HistoryCall, parameters: dict[str, str], found: list[_Found]) -> list[bytes]:
         if self._faults.stuck_pages > 0:
@@ -135,6 +137,6 @@ class Desk:
             rows = rows[::-1]
         elif kind != "balances" and self._faults.page_order == "doubled":
             rows = [each for row in rows for each in (row, row)]
-        template = self._shape.assets_answer if kind == "balances" else self._shape.rows_answer
+        template = self._shape.answers.get(kind, "$rows")
         values: dict[str, Any] = {"rows": b"[" + b",".join(rows) + b"]", "time": now}
         return Answer(200, fill_json(template, values).encode())

@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from functools import lru_cache
 from importlib import resources
@@ -9,10 +10,12 @@ from typing import Final
 
 import msgspec
 
+from listenkey.dialect.history import QueryKind
 from listenkey.dialect.template import fill_json
 from listenkey.testing.ledger import Books, Fill, Kind, Order, Told, market
 
 _DIGITS: Final = Decimal("0.00000001")
+_CHINA: Final = timezone(timedelta(hours=8))
 
 
 class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,14 +32,17 @@ class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     place_item: str = ""
     place_row: str = ""
     transfer_event: str = ""
-    assets_answer: str = "$rows"
-    rows_answer: str = "$rows"
-    order_answer: str = "$row"
+    answers: dict[QueryKind, str] = {}
+    """What is around the `$rows` of an answer; nothing where it is not said."""
+    statuses: dict[str, str] = {}
+    """What an order's status is called, where not by the ledger's name."""
+    bad_request: tuple[int, int] | None = None
+    """Status and code of every refusal, where they are not Binance's."""
 
     # Events -----------------------------------------------------------------------------------------
 
     def event(self, told: Told, number: int) -> bytes:
-        """What the stream carries of this; `number` counts events."""
+        """What the stream carries of this, which may be nothing; `number` counts events."""
         common = {"time": told.time, "sent": told.time + 1, "number": number, "reason": told.reason}
         if told.order is not None:
             return self._order_event(told, told.order, common)
@@ -52,7 +58,7 @@ class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def _order_event(self, told: Told, order: Order, common: Mapping[str, object]) -> bytes:
         values = {
             **common,
-            **_order(order),
+            **self._order(order),
             **(_fill(told.fill) if told.fill else _NO_FILL | {"trade": self.no_trade}),
             "execution": told.execution,
             "cancelled": order.client_id if told.execution == "CANCELED" else "",
@@ -63,12 +69,12 @@ class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def orders(self, orders: Iterable[Order]) -> list[bytes]:
         """Rows of orders."""
-        return [fill_json(self.order_row, _order(order)).encode() for order in orders]
+        return [fill_json(self.order_row, self._order(order)).encode() for order in orders]
 
     def fills(self, fills: Iterable[Fill]) -> list[bytes]:
         """Rows of fills."""
         return [
-            fill_json(self.fill_row, {**_order(fill.order), **_fill(fill), "time": fill.time}).encode()
+            fill_json(self.fill_row, {**self._order(fill.order), **_fill(fill), **_times(fill.time)}).encode()
             for fill in fills
         ]
 
@@ -81,6 +87,9 @@ class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return [
             self._place(self.place_row, books, place) for place, held in books.positions.items() if held[0]
         ]
+
+    def _order(self, order: Order) -> dict[str, object]:
+        return {**_order(order), "status": self.statuses.get(order.status, order.status)}
 
     def _asset(self, template: str, books: Books, asset: str) -> bytes:
         free, locked = books.balances[asset]
@@ -138,6 +147,7 @@ _NO_FILL: Final[dict[str, object]] = {
     "last_price": amount(Decimal(0)),
     "last_quote": amount(Decimal(0)),
     "fee": "0",
+    "paid": "0",
     "fee_asset": "",
     "fee_asset_or_null": b"null",
     "realized": "0",
@@ -153,12 +163,19 @@ def _fill(fill: Fill) -> dict[str, object]:
         "last_price": amount(fill.price),
         "last_quote": amount(fill.quote),
         "fee": amount(fill.fee),
+        "paid": amount(-fill.fee),
         "fee_asset": fill.fee_asset,
         "fee_asset_or_null": msgspec.json.encode(fill.fee_asset),
         "realized": amount(fill.realized),
         "maker": fill.is_maker,
         "matched": True,
     }
+
+
+def _times(time: int) -> dict[str, object]:
+    """A moment as venues write it: also cut to its second, and as a date in China."""
+    date = datetime.fromtimestamp(time // 1000, _CHINA).strftime("%Y-%m-%dT%H:%M:%S")
+    return {"time": time, "second": time // 1000 * 1000, "date": f"{date}.{time % 1000:03}+0800"}
 
 
 def _list(items: Iterable[bytes]) -> bytes:
@@ -169,8 +186,15 @@ def _list(items: Iterable[bytes]) -> bytes:
 def shapes() -> dict[str, Shape]:
     """All shapes by the names of their streams."""
     folder = resources.files("listenkey.testing.shapes")
-    return {
-        file.name.removesuffix(".toml"): msgspec.convert(tomllib.loads(file.read_text("utf-8")), Shape)
+    tables = {
+        file.name.removesuffix(".toml"): tomllib.loads(file.read_text("utf-8"))
         for file in sorted(folder.iterdir(), key=lambda file: file.name)
         if file.name.endswith(".toml")
     }
+    return {name: msgspec.convert(_whole(tables, name), Shape) for name in tables}
+
+
+def _whole(tables: Mapping[str, dict[str, object]], name: str) -> dict[str, object]:
+    """A file's table over that of the one that it is like."""
+    like, own = tables[name].get("like"), {key: each for key, each in tables[name].items() if key != "like"}
+    return {**_whole(tables, str(like)), **own} if like else own

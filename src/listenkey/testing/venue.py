@@ -267,5 +267,7 @@ class Book:
     async def _tell(self, told: list[Told]) -> None:
         for each in told:
             raw = self._shape.event(each, len(self.events) + 1)
+            if not raw:
+                continue
             streamed = await self._venue.tell(self._account, self._stream, raw)
             self.events.append(Streamed(raw, each, streamed))

@@ -70,8 +70,9 @@ def events_of(
     from_ms: int = 0,
     to_ms: int = 0,
 ) -> list[RecoveredEvent]:
-    """An event a fill, one for the beginning of an order and one for an end that is no fill, by time. Of all
-    only what happened from `from_ms` to `to_ms`; 0 bounds nothing. Rows may repeat and stand in any order.
+    """An event a fill, one for the beginning of an order and one for an end that is no fill, by time. Of
+    beginnings and ends only those from `from_ms` to `to_ms`, where 0 bounds nothing; of fills all that are
+    given, as some venues cut their times to seconds. Rows may repeat and stand in any order.
     Fills need the rows of their orders (`missing_orders`); those without are left out. All fills of an order
     that are later than the first one given have to be there, for the sums to be right."""
     maker = EventMaker(dialect, history)
@@ -80,7 +81,7 @@ def events_of(
         event
         for key, order in _newest(history, orders).items()
         for event in _walk(history, order, of_order.get(key, []), from_ms)
-        if from_ms <= event.place[0] and (not to_ms or event.place[0] <= to_ms)
+        if event.fill or (from_ms <= event.place[0] and (not to_ms or event.place[0] <= to_ms))
     ]
     return [
         RecoveredEvent(
@@ -121,7 +122,8 @@ def _walk(history: History, order: Row, fills: list[Row], from_ms: int) -> Itera
         done = _Done(done.filled + last.filled, done.quote + last.quote)
         over = _is_over(history, order, done.filled, is_last=fill is fills[-1])
         now = event.filled if over else event.partly
-        yield tell(fill.time_ms, fill, execution="TRADE", status=now, done=done, last=last, open=not over)
+        at = max(fill.time_ms, order.time_ms)
+        yield tell(at, fill, execution="TRADE", status=now, done=done, last=last, open=not over)
     if end is not None:
         last_word = event.ended.get(status, status)
         yield tell(_updated(history, order), None, execution=end, status=last_word, done=done, open=False)
