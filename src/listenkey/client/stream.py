@@ -1,14 +1,16 @@
 """`open_stream`: a venue's private stream, or a gateway's, as an asynchronous iterator."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from types import TracebackType
-from typing import Literal, Self, TypeAlias
+from typing import Final, Literal, Self, TypeAlias
 
 from listenkey.base.errors import Refused
 from listenkey.client.buffer import BUFFER_BYTES, SPILL_BYTES, Buffer, Overflow
 from listenkey.client.credentials import Credential, Credentials
 from listenkey.client.items import Event, Item
 from listenkey.client.native import NativeReader
+from listenkey.client.recovery import sent_at_ms
 from listenkey.client.subscription import SubscriptionReader
 from listenkey.client.venue import Venue, VenueReader
 from listenkey.core.moment import Moment, parse_moment
@@ -20,6 +22,10 @@ from listenkey.dialect.registry import load_dialects
 from listenkey.wire.client import operation_of
 from listenkey.wire.client_api import method_name
 
+_TURN: Final = 0.02
+"""Seconds for which items are given out in a row, where there are so many."""
+_LOOKS: Final = 32
+"""Items after which the clock is looked at."""
 Means: TypeAlias = Literal["listen_key", "subscription"]
 
 
@@ -30,7 +36,7 @@ class Stream:
         self._reader = reader
         self._buffer = buffer
         self._left = False
-        self._left_at: Position | None = None
+        self._left_at: Position | Moment | None = None
 
     async def __aenter__(self) -> Self:
         self._reader.start()
@@ -64,24 +70,36 @@ class Stream:
         return self._items()
 
     async def _items(self) -> AsyncIterator[Item]:
+        take, now = self._buffer.get_now, asyncio.get_running_loop().time
         while (item := await self.next_item()) is not None:
-            yield item
+            count, until = 0, now() + _TURN
+            while item is not None:
+                yield item
+                count += 1
+                if count % _LOOKS == 0 and now() > until:
+                    await asyncio.sleep(0)  # who takes without waiting would keep the sockets from being read
+                    until = now() + _TURN
+                item = take()
 
     async def events(self) -> AsyncIterator[Event]:
         """The events alone, for who minds neither gaps nor states."""
-        async for item in self:
+        async for item in self._items():
             if isinstance(item, Event):
                 yield item
 
     @property
-    def position(self) -> Position | None:
-        """Up to where every event was taken, or named missing: whoever goes on from here misses none. Known
-        of a gateway's stream only."""
-        if not isinstance(self._reader, NativeReader):
-            return None
+    def position(self) -> Position | Moment | None:
+        """Up to where every event was taken, or named missing: whoever goes on from here misses none. Of a
+        gateway's stream where in its journal, of a venue's up to which moment."""
         if self._left:
             return self._left_at
-        return self._reader.position if self._buffer.empty else self._buffer.waiting_from()
+        waiting = self._buffer.first
+        if waiting is None:
+            return self._reader.position
+        before = self._buffer.waiting_from()
+        if before is None and isinstance(waiting, Event):  # of a venue, which said when it sent it
+            return Moment(sent_at_ms(waiting.raw) - 1)
+        return before
 
     async def caught_up(self) -> None:
         """Wait until a gateway has said that nothing later is there. Errors: `Refused` for a venue's
@@ -103,6 +121,7 @@ def open_stream(
     known: Iterable[tuple[str, bytes]] = (),
     recover: bool = True,
     symbols: Iterable[str] = (),
+    dead_after: float = 15.0,
     overflow: Overflow = "spill",
     buffer_bytes: int = BUFFER_BYTES,
     spill_bytes: int = SPILL_BYTES,
@@ -121,6 +140,7 @@ def open_stream(
     had, and what came later is fetched; `known`: events, by type and bytes, that were had near it, and are
     not given again. `recover`: fetch from the venue's history what a break made miss; `symbols`: of which it
     is asked for besides those that are seen on the stream, in open orders and in positions.
+    `dead_after`: seconds within which a socket is found that gives nothing any more and does not say so.
     `close_key`: give the listen key back at the end; at a venue that silences every program that shares it.
     `overflow`: what happens when events come faster than they are taken and `buffer_bytes` wait: `spill` has
     `spill_bytes` more in a file without a name, then the oldest go and leave a `Gap`; `gap` does without the
@@ -152,6 +172,7 @@ def open_stream(
         known=tuple(known),
         recover=recover,
         symbols=tuple(symbols),
+        dead_after=dead_after,
     )
     if by == "listen_key":
         return Stream(VenueReader(venue, buffer), buffer)
