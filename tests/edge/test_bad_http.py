@@ -295,10 +295,10 @@ class TestUpgrades:
         assert (await raw.rest()).startswith(b"HTTP/1.1 %d " % status)
         assert len(gate.gateway.connections) == 0
 
-    async def test_the_proof_is_right_and_nothing_is_negotiated(self, gate):
-        """The RFC's own example key; compression and subprotocols that are offered are not agreed to."""
+    async def test_the_proof_is_right_and_nothing_else_is_agreed_to(self, gate):
+        """The RFC's own example key; subprotocols and extensions that nobody here has are passed over."""
         raw = await gate.raw(
-            handshake("/ws", "Sec-WebSocket-Extensions: permessage-deflate", "Sec-WebSocket-Protocol: chat")
+            handshake("/ws", "Sec-WebSocket-Extensions: bbf-usp-protocol", "Sec-WebSocket-Protocol: chat")
         )
         head = (await raw.head()).lower()
         assert b"sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=" in head

@@ -1,7 +1,10 @@
 import gzip
 import json
+from collections.abc import Sequence
 
 import pytest
+from websockets.extensions import Extension
+from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
 from websockets.streams import StreamReader
 
@@ -17,18 +20,18 @@ PAYLOAD = b'{"e":"executionReport","E":1}'
 EVENT = Event(18, 1_732_180_000_000_000, PAYLOAD)
 
 
-def read(data: bytes) -> Frame:
+def read(data: bytes, extensions: Sequence[Extension] = ()) -> Frame:
     """The one frame that the bytes are, as an independent implementation reads it."""
     reader = StreamReader()
     reader.feed_data(data)
     reader.feed_eof()
-    parser = Frame.parse(reader.read_exact, mask=False)
+    parser = Frame.parse(reader.read_exact, mask=False, extensions=extensions)
     try:
         next(parser)
     except StopIteration as done:
         assert reader.at_eof  # nothing is left over
         frame: Frame = done.value
-        assert len(frame.data) <= len(data)
+        assert extensions or len(frame.data) <= len(data)
         return frame
     raise AssertionError("the frame is not whole")
 
@@ -54,6 +57,24 @@ def test_gzip_codec(text: str) -> None:
     frame = read(frames.encode_text(text, "gzip_binary"))
     assert frame.opcode is Opcode.BINARY
     assert gzip.decompress(frame.data).decode() == text
+
+
+@pytest.mark.parametrize("window", [frames.DEFLATE_WINDOW_BITS, 15])
+@pytest.mark.parametrize("takes_over", [False, True])
+def test_deflate_codec(window: int, takes_over: bool) -> None:
+    """Each message stands by itself, so that a client with whatever memory of those before reads it."""
+    reader = PerMessageDeflate(not takes_over, True, window, 15)
+    for text in ("x" * 200, '{"e":"executionReport","x":"NEW","X":"NEW","N":null}' * 9, "y" * 70_000):
+        data = frames.encode_text(text, "deflate")
+        assert len(data) < len(text)
+        packed = read(data, [reader])
+        assert (packed.opcode, packed.rsv1, packed.data) == (Opcode.TEXT, False, text.encode())
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"result":null,"id":1}'])
+def test_deflate_leaves_alone_what_it_would_lengthen(text: str) -> None:
+    """What does not shrink goes out as it is, which the extension allows."""
+    assert frames.encode_text(text, "deflate") == frames.encode_text(text, "text")
 
 
 def test_raw() -> None:

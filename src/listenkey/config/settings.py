@@ -96,6 +96,13 @@ class Streams(_Section, frozen=True):
             "every 5 s, spot balances on subscribing). `all`: balances and positions of perpetuals too."
         ),
     ] = "config-only"
+    deflate: Annotated[
+        bool,
+        says(
+            "Compress events for clients that offer permessage-deflate, where the venue does. Off, nobody "
+            "spends time on it."
+        ),
+    ] = True
     queue_bytes: Annotated[
         int, says("Bytes that may wait for one socket; a reader slower than that is closed.", ge=4096)
     ] = 1_048_576
@@ -106,7 +113,12 @@ class Streams(_Section, frozen=True):
         int, says("A socket on a user-data path that has bound no key by then is closed.", ge=1, le=86_400)
     ] = 60
     no_key_sockets_per_address: Annotated[
-        int, says("Most sockets without a key that one address may hold open.", ge=1)
+        int,
+        says(
+            "Most sockets without a listen key that one address may hold open. As many, counted apart, of "
+            "those to WebSocket APIs that have shown no API key.",
+            ge=1,
+        ),
     ] = 64
     market_sockets_per_address: Annotated[
         int,
@@ -116,7 +128,12 @@ class Streams(_Section, frozen=True):
             ge=1,
         ),
     ] = 256
-    market_sockets: Annotated[int, says("Most sockets on paths of market data in all.", ge=1)] = 4096
+    market_sockets: Annotated[
+        int,
+        says(
+            "Most sockets on paths of market data in all, and of those to WebSocket APIs without a key.", ge=1
+        ),
+    ] = 4096
 
 
 class StreamSettings(_Section, frozen=True):

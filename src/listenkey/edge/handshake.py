@@ -1,7 +1,6 @@
 """The opening handshake of a WebSocket (RFC 6455 section 4.2), on a request that is parsed already.
 
-No extension and no subprotocol is agreed to: event frames are built once and written to every socket as they
-are."""
+No subprotocol is agreed to; of extensions `edge.deflate` decides."""
 
 import binascii
 from base64 import b64encode
@@ -42,9 +41,10 @@ def check_upgrade(method: str, http_version: str, headers: Mapping[bytes, bytes]
     return b64encode(sha1(key + _GUID, usedforsecurity=False).digest())
 
 
-def switching_protocols(accept: bytes, date: bytes) -> bytes:
-    """The 101."""
+def switching_protocols(accept: bytes, date: bytes, extension: bytes = b"") -> bytes:
+    """The 101. `extension`: what was agreed to."""
+    agreed = b"Sec-WebSocket-Extensions: " + extension + b"\r\n" if extension else b""
     return (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: " + accept + b"\r\nDate: " + date + b"\r\n\r\n"
+        b"Sec-WebSocket-Accept: " + accept + b"\r\n" + agreed + b"Date: " + date + b"\r\n\r\n"
     )

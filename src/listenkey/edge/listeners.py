@@ -81,6 +81,7 @@ class Listeners:
             most_without_key=streams.no_key_sockets_per_address,
             most_market=streams.market_sockets_per_address,
             most_market_in_all=streams.market_sockets,
+            deflate=streams.deflate,
         )
         native = Native(gateway, shared, position_every=streams.position_seconds * SECOND)
         self._venues = [

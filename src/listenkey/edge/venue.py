@@ -170,11 +170,14 @@ class Venue:
         if seats is None:
             return Refusal(429, b"too many sockets without a listen key")
         micros = wants_micros([each.dialect for each in route.candidates], upgrade.query)
+        offered = b"" if welcomed else upgrade.headers.get(b"sec-websocket-extensions", b"")
+        deflate = self._sockets.agree(session, route, offered)
 
         def open_now() -> VenueSocket:
             if not welcomed:
-                transport.write(switching_protocols(upgrade.accept, upgrade.date))
-            socket = VenueSocket(self._sockets, session, transport, address, seats, micros)
+                extension = b"" if deflate is None else deflate.header
+                transport.write(switching_protocols(upgrade.accept, upgrade.date, extension))
+            socket = VenueSocket(self._sockets, session, transport, address, seats, micros, deflate)
             socket.start(actions)
             return socket
 

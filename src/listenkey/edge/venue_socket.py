@@ -32,6 +32,7 @@ from listenkey.core.session import (
 from listenkey.dialect.model import Close as CloseRow
 from listenkey.dialect.model import Control, Dialect, Stream
 from listenkey.edge.admission import Admission
+from listenkey.edge.deflate import Agreed, agree
 from listenkey.edge.places import Places, Seat, Seats
 from listenkey.edge.receipts import SocketReceipts, is_unconfirmed
 from listenkey.edge.snapshots import SocketSnapshots
@@ -67,9 +68,12 @@ class VenueSockets:
         most_without_key: int,
         most_market: int = 256,
         most_market_in_all: int = 4096,
+        deflate: bool = True,
     ) -> None:
         """`most_without_key`: how many sockets that have bound no key one address may hold open.
-        `most_market`: how many on paths of market data, which stay open and quiet."""
+        `most_market`: how many on paths of market data, which stay open and quiet. `deflate`: whether
+        compression is agreed to where the venue does."""
+        self._deflate = deflate
         self.gateway = gateway
         self.shared = shared
         self.policy = policy
@@ -85,6 +89,13 @@ class VenueSockets:
         session = Session(route.candidates, self.policy, self.shared.pacer.now())
         wanted = requested_names(route.candidates, route.names, query)
         return session, session.open(wanted, lambda name: self.resolve(address, name))
+
+    def agree(self, session: Session, route: SocketRoute, offered: bytes) -> Agreed | None:
+        """The compression that a socket gets: where the product has it, or all that it may turn out to be."""
+        meant = route.candidates if awaits_key(session) else (session.speaks_for,)
+        if not offered or not self._deflate or not all(each.dialect.frames.deflate for each in meant):
+            return None
+        return agree(offered)
 
     def resolve(self, address: str, name: str) -> LiveKey | None:
         """The live key that a name is; what is none is counted, and logged without being told."""
@@ -145,10 +156,11 @@ class VenueSocket(WebSocket):
         address: str,
         seats: Seats,
         micros: frozenset[str] = frozenset(),
+        deflate: Agreed | None = None,
     ) -> None:
         """`seats`: the places that it took when it was let in. `micros`: the dialects whose events it wants
-        with times in microseconds."""
-        super().__init__(sockets.shared, transport, address, sockets.gateway.clock.now())
+        with times in microseconds. `deflate`: the compression agreed to."""
+        super().__init__(sockets.shared, transport, address, sockets.gateway.clock.now(), deflate)
         self._sockets = sockets
         self._session = session
         self._micros = micros
@@ -430,6 +442,11 @@ class VenueSocket(WebSocket):
         return self._candidate.dialect.frames.codec
 
     @property
+    def _event_codec(self) -> frames.Codec:
+        """Answers are short, and go out as they are."""
+        return "deflate" if self._deflate is not None and self._codec == "text" else self._codec
+
+    @property
     def _control(self) -> Control:
         candidate = self._candidate
         return control.control_of(candidate.dialect, candidate.stream)
@@ -447,11 +464,11 @@ class VenueSocket(WebSocket):
         """`stream`: the one that the key opens here, without a symbol."""
         here = self._stream
         if here is not None and here.topics:
-            return self._sockets.by_topic(here, self._codec)
+            return self._sockets.by_topic(here, self._event_codec)
         combined = self._session.combined
-        variant = frames.combined(live.string, self._codec) if combined else _raw(self._codec)
+        variant = frames.combined(live.string, self._event_codec) if combined else _raw(self._event_codec)
         if here is not None and here.enveloped and not combined:
-            variant = Enveloped(here.enveloped, frames.combined(live.string, self._codec), variant)
+            variant = Enveloped(here.enveloped, frames.combined(live.string, self._event_codec), variant)
         return InMicros(variant, (live.dialect,), stream) if live.dialect.name in self._micros else variant
 
     def _subscriptions(self, name: str) -> "list[Subscription]":

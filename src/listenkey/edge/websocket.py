@@ -17,6 +17,7 @@ from websockets.protocol import Protocol as Parser
 
 from listenkey.base.clock import SECOND, Micros
 from listenkey.edge.bounds import Bounds
+from listenkey.edge.deflate import Agreed
 from listenkey.edge.pacer import Pacer
 from listenkey.service.metrics import Metrics
 
@@ -83,6 +84,7 @@ class WebSocket(asyncio.Protocol):
     __slots__ = (
         "_binary",
         "_closing",
+        "_deflate",
         "_drained",
         "_frames",
         "_message",
@@ -101,8 +103,14 @@ class WebSocket(asyncio.Protocol):
     )
 
     def __init__(
-        self, shared: Surroundings, transport: asyncio.Transport, address: str, opened_at: Micros
+        self,
+        shared: Surroundings,
+        transport: asyncio.Transport,
+        address: str,
+        opened_at: Micros,
+        deflate: Agreed | None = None,
     ) -> None:
+        """`deflate`: how messages that come in may be compressed."""
         self.id = shared.new_id()
         self.address = address
         self.opened_at = opened_at
@@ -118,6 +126,7 @@ class WebSocket(asyncio.Protocol):
         self._paused = False
         self._drained: asyncio.Event | None = None
         self._closing = False
+        self._deflate = deflate
         self._second = 0
         self._frames = 0
 
@@ -226,6 +235,8 @@ class WebSocket(asyncio.Protocol):
 
     def _make_parser(self) -> Parser:
         parser = Parser(SERVER, state=OPEN, max_size=self._shared.bounds.message_bytes, logger=_quiet)
+        if self._deflate is not None:
+            parser.extensions = [self._deflate.reader()]
         self._parser = parser
         return parser
 
