@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from listenkey.dialect.history import History, HistoryCall
 from listenkey.dialect.model import Dialect, Event, Failure, Limit, Operation, PublicCall, SocketPath
 from listenkey.dialect.registry import load_dialects
 
@@ -93,6 +94,12 @@ def _chapters(dialect: Dialect) -> Iterator[str]:
         ),
     )
     yield _table(
+        "calls that tell what a stream missed",
+        ("stream", "what", "call", "widest span", "tells of the last", "weight"),
+        (_told(row, kind, call) for row in dialect.history for kind, call in row.calls.items()),
+    )
+    yield from _untold(dialect)
+    yield _table(
         "removed at the venue", ("since", "what", "instead"),
         ((era.since, ", ".join(map(_code, era.removes)), era.replaced_by) for era in dialect.eras),
     )  # fmt: skip
@@ -118,6 +125,28 @@ def _socket(dialect: Dialect, socket: SocketPath) -> Sequence[str]:
     period = f"{_words(beat.kind)} every {beat.period_ms / 1000:g} s, {beat.grace_ms / 1000:g} s to answer"
     path = _code(socket.path) + ("" if socket.root else " by prefix, host or listener")
     return path, socket.stream or "no user data", where, _words(socket.control), period
+
+
+def _told(history: History, kind: str, call: HistoryCall) -> Sequence[str]:
+    stream = f"{history.stream}, {history.part}" if history.part else history.stream
+    path = _code(f"{call.method} {call.path}")
+    return stream, _words(kind), path, _span(call.window_ms), _span(call.depth_ms), str(call.weight)
+
+
+def _span(ms: int) -> str:
+    """Days and hours, to the next hour; the venues' own words are that coarse."""
+    days, hours = divmod(round(ms / 3_600_000), 24)
+    return f"{days} d" if days and not hours else f"{24 * days + hours} h" if ms else ""
+
+
+def _untold(dialect: Dialect) -> Iterator[str]:
+    told = {row.stream for row in dialect.history}
+    for stream in dialect.streams:
+        if stream.name not in told:
+            yield (
+                f"No call tells what `{stream.name}` missed, or none that can be asked for a span: after a "
+                "break its readers always get a gap.\n"
+            )
 
 
 def _limit(limit: Limit) -> Sequence[str]:
