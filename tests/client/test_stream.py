@@ -10,6 +10,7 @@ from listenkey.base.errors import Refused
 from listenkey.client import blocking
 from listenkey.client.buffer import BufferFull
 from listenkey.client.items import Event, Gap, State
+from listenkey.core.moment import Moment
 from tests.support.gateway import Gateway
 
 WAIT = 20
@@ -83,7 +84,7 @@ async def test_events_arrive_as_the_venue_sent_them(gate, name):
         got = [await take(stream), await take(stream)]
         assert [event.data for event in got] == [fill(1), fill(2)]
         assert got[0].type == "executionReport"
-        assert stream.position is None
+        assert isinstance(stream.position, Moment)
 
 
 async def test_a_cut_is_told_and_repeats_are_not(gate):

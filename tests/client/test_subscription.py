@@ -69,7 +69,8 @@ async def test_it_comes_back_after_a_cut_and_says_so(today):
         await until(stream, "open")
         (connection,) = (await today.call("GET", "/v1/connections")).json()["items"]
         await today.call("DELETE", f"/v1/connections/{connection['id']}")
-        assert any(isinstance(item, Gap) for item in await until(stream, "open"))
+        gap = await take(stream, Gap)
+        assert (gap.reason, bool(gap.why)) == ("disconnected", True)
         await today.publish(fill(2), stream="binance-spot")
         assert (await take(stream)).data == fill(2)
 

@@ -9,6 +9,7 @@ from typing import Any, Self, TypeVar
 from listenkey.client.items import Event, Item
 from listenkey.client.stream import Stream
 from listenkey.client.stream import open_stream as open_asynchronously
+from listenkey.core.moment import Moment
 from listenkey.core.position import Position
 
 _R = TypeVar("_R")
@@ -72,8 +73,8 @@ class BlockingStream:
         return (item for item in self if isinstance(item, Event))
 
     @property
-    def position(self) -> Position | None:
-        """Up to where everything was read; of a gateway's stream."""
+    def position(self) -> Position | Moment | None:
+        """Up to where everything was read."""
         return self._stream.position
 
 

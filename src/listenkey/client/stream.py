@@ -120,6 +120,7 @@ def open_stream(
     since: str | int | Position | Moment | None = None,
     known: Iterable[tuple[str, bytes]] = (),
     recover: bool = True,
+    recover_within: float = 60.0,
     symbols: Iterable[str] = (),
     dead_after: float = 15.0,
     overflow: Overflow = "spill",
@@ -138,8 +139,9 @@ def open_stream(
     Else the venue's own protocol is spoken, at the venue or at `base_url` (and `ws_url`, which follows from
     it where it is left out). There `since` is a moment, in milliseconds since 1970: everything up to it was
     had, and what came later is fetched; `known`: events, by type and bytes, that were had near it, and are
-    not given again. `recover`: fetch from the venue's history what a break made miss; `symbols`: of which it
-    is asked for besides those that are seen on the stream, in open orders and in positions.
+    not given again. `recover`: fetch from the venue's history what a break made miss; live events are held
+    back for that, no longer than `recover_within` seconds. `symbols`: of which history is asked for besides
+    those that are seen on the stream, in open orders and in positions.
     `dead_after`: seconds within which a socket is found that gives nothing any more and does not say so.
     `close_key`: give the listen key back at the end; at a venue that silences every program that shares it.
     `overflow`: what happens when events come faster than they are taken and `buffer_bytes` wait: `spill` has
@@ -170,7 +172,7 @@ def open_stream(
         closes_key=close_key,
         since=resumed,
         known=tuple(known),
-        recover=recover,
+        recover_within=recover_within if recover else 0,
         symbols=tuple(symbols),
         dead_after=dead_after,
     )

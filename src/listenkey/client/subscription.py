@@ -7,10 +7,11 @@ word that never ends; a token is replaced by a new one, on a new socket that ove
 import asyncio
 from typing import Final
 
-from listenkey.base.clock import DAY, SECOND, Micros
+from listenkey.base.clock import DAY, Micros
 from listenkey.client.buffer import Buffer
+from listenkey.client.calls import headers_of, now_micros, wall_micros
 from listenkey.client.socket import Socket
-from listenkey.client.venue import Venue, VenueReader, headers_of, now_micros, wall_micros
+from listenkey.client.venue import Venue, VenueReader
 from listenkey.core.keeper import Fault, Plan
 from listenkey.dialect.api import TokenCall, WebSocketApi
 from listenkey.dialect.model import Dialect, OperationKind
@@ -48,7 +49,10 @@ class SubscriptionReader(VenueReader):
 
     def _plan(self) -> Plan:
         lifetime = self._token_call.longest_ms * 1000 if self._token_call is not None else _FOR_EVER
-        return Plan(lifetime=lifetime, longest_socket=23 * 3600 * SECOND, silent=60 * SECOND)
+        return self._venue.watched(Plan(lifetime=lifetime))
+
+    def _lives_until_ms(self) -> int:
+        return self._calls.now_ms()  # whatever ends a subscription is said on its socket
 
     def _url(self, listen_key: str) -> str:
         return f"{self._venue.sockets}{self._api.path}?returnRateLimits=false"
@@ -63,12 +67,12 @@ class SubscriptionReader(VenueReader):
         elif now_micros() - self._token_made < self._token_call.longest_ms * 250:
             self._do(self._keeper.extended(now_micros()))
         else:
-            self._do(self._keeper.call_failed("extend", Fault("key_gone"), now_micros()))
+            self._do(self._keeper.outdated(now_micros()))
 
     async def _make_token(self, token_call: TokenCall) -> None:
         venue = self._venue
         call = build_token_call(token_call, venue.dialect.auth.header, venue.api_key(), venue.symbol)
-        answer, asked_ms = await self._request(call), wall_micros() // 1000
+        answer, asked_ms = await self._calls.request(call), wall_micros() // 1000
         if not isinstance(answer, CallResult):
             token = read_token(answer.content) if answer.status_code == 200 else ""
             if token:
@@ -86,7 +90,7 @@ class SubscriptionReader(VenueReader):
         if self._token_call is not None:
             request = subscribe_by_token(self._api, listen_key)
         else:
-            now = wall_micros() + self._clock_offset
+            now = self._calls.now()
             request = subscribe_by_signature(
                 self._signing, self._api, venue.api_key(), venue.api_secret(), now
             )
@@ -98,4 +102,4 @@ class SubscriptionReader(VenueReader):
                 if result is not None:
                     break
                 await self._take(number, socket, [frame])  # an event may overtake the answer
-        return None if result.outcome == "done" else await self._fault(result)
+        return None if result.outcome == "done" else await self._calls.fault(result)

@@ -7,21 +7,20 @@ keeper, and what the keeper wants done is done at once.
 import asyncio
 import contextlib
 import random
-import time
 from collections.abc import Coroutine, Sequence
-from email.utils import parsedate_to_datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-import httpx
 import msgspec
 from websockets.exceptions import InvalidStatus, WebSocketException
 
-from listenkey.base.clock import MILLISECOND, SECOND, Micros, to_millis
+from listenkey.base.clock import MILLISECOND, SECOND, Micros
 from listenkey.base.errors import Refused
 from listenkey.client.buffer import Buffer
+from listenkey.client.calls import Calls, headers_of, now_micros, wall_micros
 from listenkey.client.credentials import Credentials
-from listenkey.client.items import Event, Gap, State
-from listenkey.client.socket import Socket, open_socket, tls
+from listenkey.client.items import State
+from listenkey.client.recovery import Recoverer
+from listenkey.client.socket import Socket, open_socket
 from listenkey.core.keeper import (
     Action,
     CloseKey,
@@ -35,11 +34,11 @@ from listenkey.core.keeper import (
     Probe,
     Tell,
 )
+from listenkey.core.lanes import Lanes
 from listenkey.core.moment import Moment
 from listenkey.core.repeats import Repeats
 from listenkey.dialect.model import Dialect, OperationKind
 from listenkey.wire.client import (
-    Call,
     CallResult,
     FrameReader,
     Incoming,
@@ -50,9 +49,8 @@ from listenkey.wire.client import (
     subscriptions,
 )
 
-_CALL_TIMEOUT = 10.0
-_LARGEST_ANSWER = 1 << 20
-_NO_KEY = frozenset({400, 401, 403, 404, 410})
+_LONGEST_SOCKET: Final[Micros] = 23 * 3600 * SECOND
+_NO_KEY: Final = frozenset({400, 401, 403, 404, 410})
 """Answers to a handshake that mean its key."""
 
 
@@ -73,13 +71,28 @@ class Venue(msgspec.Struct, frozen=True):
     """Everything up to here was had before."""
     known: tuple[tuple[str, bytes], ...] = ()
     """Events that were had near that moment: their kinds and bytes."""
-    recover: bool = True
+    recover_within: float = 60.0
+    """Seconds for which live events are held back at most, for those that a break made miss; 0 for no
+    recovery."""
+    dead_after: float = 15.0
+    """Seconds within which a socket that gives nothing any more is found."""
     symbols: tuple[str, ...] = ()
     """What the history is asked of besides what is seen."""
 
     def api_key(self) -> str:
         """The API key as it is now."""
         return self.credentials.key()
+
+    def watched(self, plan: Plan, beat: Micros = 0) -> Plan:
+        """A plan that finds dead sockets in time; `beat`: how often the venue says something by itself."""
+        third = int(self.dead_after * SECOND) // 3
+        return msgspec.structs.replace(
+            plan,
+            silent=min(max(third, beat + beat // 2), 2 * third),
+            probe=third,
+            patience=2 * third,
+            longest_socket=_LONGEST_SOCKET if self.rotate else 0,
+        )
 
     def api_secret(self) -> str:
         """Its secret, or a private key; nothing where there is none."""
@@ -99,30 +112,41 @@ class VenueReader:
         self._name = f"{base}:{venue.symbol}" if venue.symbol else base
         self._repeats = Repeats(tuple(each for each in dialect.events if base in each.streams))
         self._keeper = Keeper(self._plan(), random.random)
-        # Not a whole client: that one logs each address, and with it listen keys.
-        self._http = httpx.AsyncHTTPTransport(verify=tls())
+        self._calls = Calls(venue.rest)
         self._sockets: dict[int, Socket] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         for kind, raw in venue.known:
             self._repeats.is_repeat(kind, raw)
-        self._whole_until = None if venue.since is None else venue.since.at_ms
-        """Wall-clock milliseconds up to which nothing is missing, while no socket is open."""
-        self._heard_ms = _wall()
-        """When a socket last gave a sign of life."""
-        self._key_lived_ms = _wall()
+        self._lanes = Lanes()
+        self._key_lived_ms = self._calls.now_ms()
         """When the key was last known to live."""
-        self._clock_offset: Micros = 0
+        self._echoed_ms = 0
+        """Up to when the main socket proved to have given everything, if the key lived."""
+        self._recoverer = Recoverer(
+            self._name,
+            dialect,
+            venue.credentials,
+            self._calls,
+            buffer,
+            symbols=tuple(filter(None, (venue.symbol, *venue.symbols))),
+            since=venue.since,
+            known=venue.known,
+            limit=int(venue.recover_within * SECOND),
+            spawn=self._spawn,
+            rest=self._rest,
+        )
 
     def _plan(self) -> Plan:
         heartbeat = self._venue.dialect.heartbeats[self._path.heartbeat]
-        quiet = max(30 * SECOND, 2 * heartbeat.period_ms * MILLISECOND) if heartbeat.send else 60 * SECOND
-        return Plan(
-            lifetime=self._venue.dialect.key_space.lifetime_s * SECOND,
-            longest_socket=(23 * 3600 * SECOND) if self._venue.rotate else 0,
-            silent=quiet,
-            closes_key=self._venue.closes_key,
-        )
+        lifetime = self._venue.dialect.key_space.lifetime_s * SECOND
+        plan = Plan(lifetime=lifetime, closes_key=self._venue.closes_key)
+        return self._venue.watched(plan, heartbeat.period_ms * MILLISECOND if heartbeat.send else 0)
+
+    @property
+    def position(self) -> Moment | None:
+        """Up to when everything was put into the buffer, or named missing; None before it began."""
+        return self._recoverer.moment
 
     # Life -------------------------------------------------------------------------------------------
 
@@ -142,7 +166,7 @@ class VenueReader:
             for task in self._tasks:
                 task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._http.aclose()
+        await self._calls.close()
 
     # Doing ------------------------------------------------------------------------------------------
 
@@ -179,35 +203,36 @@ class VenueReader:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        due = self._keeper.wake_at()
+        wanted = (self._keeper.wake_at(), self._recoverer.wake_at())
+        due = min((at for at in wanted if at is not None), default=None)
         if due is not None:
             delay = max(0, due - now_micros()) / SECOND
             self._timer = asyncio.get_running_loop().call_later(delay, self._wake)
 
     def _wake(self) -> None:
         self._timer = None
+        self._recoverer.wake()
         self._do(self._keeper.wake(now_micros()))
 
     def _tell(self, state: Any, reason: str) -> None:
-        if state == "open" and self._whole_until is not None:
-            self._buffer.put(Gap("disconnected", since_ms=self._whole_until, until_ms=_wall()))
-            self._whole_until = None
-        elif state == "reconnecting" and self._whole_until is None:
-            self._whole_until = self._heard_ms
         if state == "open":
-            self._heard_ms = _wall()
+            self._recoverer.opened()
+        elif state == "reconnecting":
+            self._recoverer.broke("disconnected")
         reason = self._venue.credentials.masked(reason)  # some venues repeat what they do not know
-        self._buffer.put(State(state, reason))
+        self._recoverer.put(State(state, reason))
         if state == "failed":
             self._buffer.end(Refused(f"the stream cannot go on: {reason}", "see what the venue said"))
         elif state == "closed":
             self._buffer.end()
 
-    def _do_about_key(self, actions: Sequence[Action], whole_until: int) -> None:
-        """Do what comes of news about the key. Where it is over, events are missing from a moment on, though
-        its socket stays open."""
-        if not self._keeper.has_key and self._whole_until is None:
-            self._whole_until = whole_until
+    def _do_about_key(self, actions: Sequence[Action], since_ms: int | None = None) -> None:
+        """Do what comes of news about the key. Where it is over, events are missing from then on, or from a
+        moment before, though its socket stays open."""
+        if not self._keeper.is_giving:
+            self._recoverer.broke("disconnected", since_ms)
+        for number in self._keeper.given_up:
+            self._give(self._lanes.gone(number))
         self._do(actions)
 
     # Calls ------------------------------------------------------------------------------------------
@@ -217,7 +242,7 @@ class VenueReader:
         await self._call(kind, listen_key)
 
     async def _call(self, kind: OperationKind, listen_key: str) -> None:
-        asked_ms = _wall()
+        asked_ms = self._calls.now_ms()
         result = await self._send(kind, listen_key)
         if kind == "close":
             return
@@ -227,24 +252,21 @@ class VenueReader:
         if kind == "create":
             actions = self._keeper.created(result.listen_key, now_micros())
             if self._keeper.is_open:  # with the same key, which had been alive all along
-                self._whole_until = None
+                self._recoverer.mended()
         else:
             actions = self._keeper.extended(now_micros())
-        self._key_lived_ms = asked_ms
+        self._lived(asked_ms)
         self._do(actions)
 
+    def _lived(self, at_ms: int) -> None:
+        """The key lived then, and the socket answers: nothing is missing up to the earlier of both."""
+        self._key_lived_ms = at_ms
+        self._recoverer.proven(min(at_ms, self._echoed_ms))
+
     async def _failed(self, kind: Literal["create", "extend"], result: CallResult) -> None:
-        fault = await self._fault(result)
+        fault = await self._calls.fault(result)
         actions = self._keeper.call_failed(kind, fault, now_micros())
         self._do_about_key(actions, self._key_lived_ms)
-
-    async def _fault(self, result: CallResult) -> Fault:
-        """What a failure means to the keeper; a clock that is wrong has been set by then."""
-        assert result.outcome != "done"
-        if result.outcome == "clock":
-            await self._set_clock()
-        until = now_micros() + max(0, result.retry_at - wall_micros()) if result.retry_at else 0
-        return Fault(result.outcome, until, result.reason)
 
     async def _send(self, kind: OperationKind, listen_key: str) -> CallResult:
         venue, wall = self._venue, wall_micros()
@@ -255,41 +277,12 @@ class VenueReader:
             secret=venue.api_secret(),
             listen_key=listen_key,
             symbol=venue.symbol,
-            now=wall + self._clock_offset,
+            now=self._calls.now(),
         )
-        answer = await self._request(call)
+        answer = await self._calls.request(call)
         if isinstance(answer, CallResult):
             return answer
         return read_result(venue.dialect, kind, answer.status_code, headers_of(answer), answer.content, wall)
-
-    async def _request(self, call: Call) -> httpx.Response | CallResult:
-        """The answer to a call, with its body; or why there is none."""
-        request = httpx.Request(
-            call.method,
-            self._venue.rest + call.path,
-            headers={"Accept": "*/*", "Accept-Encoding": "gzip", **dict(call.headers)},
-            extensions={"timeout": httpx.Timeout(_CALL_TIMEOUT).as_dict()},
-        )
-        try:
-            async with asyncio.timeout(_CALL_TIMEOUT):
-                response = await self._http.handle_async_request(request)
-                try:
-                    body = await _body(response)
-                finally:
-                    await response.aclose()
-        except (httpx.HTTPError, TimeoutError) as error:
-            return CallResult("transient", reason=type(error).__name__)
-        if body is None:
-            return CallResult("transient", reason="an answer without an end")
-        return httpx.Response(response.status_code, headers=_plain(response), content=body)
-
-    async def _set_clock(self) -> None:
-        """Take the venue's time from the `Date` of any answer; a second's grain is enough for the windows."""
-        answer = await self._request(Call("GET", "/", ()))
-        if isinstance(answer, httpx.Response):
-            with contextlib.suppress(KeyError, ValueError, OverflowError):
-                told = parsedate_to_datetime(answer.headers["date"]).timestamp()
-                self._clock_offset = int(told * SECOND) - wall_micros()
 
     # Sockets ----------------------------------------------------------------------------------------
 
@@ -301,6 +294,7 @@ class VenueReader:
                 self._sockets[number] = socket
                 fault = await self._greet(number, socket, listen_key)
                 if fault is None:
+                    self._lanes.opened(number, now_micros())
                     self._do(self._keeper.opened(number, now_micros()))
                     while frames := await socket.receive():
                         await self._take(number, socket, frames)
@@ -311,7 +305,22 @@ class VenueReader:
             fault = Fault("transient", reason=type(error).__name__)
         finally:
             self._sockets.pop(number, None)
+        self._give(self._lanes.gone(number))
         self._do(self._keeper.lost(number, now_micros(), fault))
+
+    def _give(self, left: tuple[list[tuple[str, bytes]], bool]) -> None:
+        """Give out what the socket that takes over had of its own; where something may lie before that, it
+        is had again."""
+        told, is_holed = left
+        if is_holed:
+            self._recoverer.broke("disconnected")
+            self._recoverer.opened()
+        for kind, raw in told:
+            self._event(kind, raw)
+
+    def _event(self, kind: str, raw: bytes) -> None:
+        if not self._repeats.is_repeat(kind, raw):
+            self._recoverer.event(kind, raw)
 
     def _url(self, listen_key: str) -> str:
         """Where a socket is opened."""
@@ -324,27 +333,30 @@ class VenueReader:
         return None
 
     async def _take(self, number: int, socket: Socket, frames: Sequence[bytes]) -> None:
-        now, now_ms = now_micros(), _wall()
+        now, at_ms, lanes = now_micros(), self._calls.now_ms(), self._lanes
         self._keeper.heard(number, now)
         for frame in frames:
             incoming = self._frames.read(frame)
-            if incoming.kind == "event":
-                if not self._repeats.is_repeat(incoming.type, incoming.event):
-                    self._buffer.put(Event(incoming.type, incoming.event, stream=self._name))
-                self._key_lived_ms = now_ms
-            else:
+            if incoming.kind != "event":
                 await self._take_other(number, socket, incoming, now)
-        self._heard_ms = now_ms
+                continue
+            self._key_lived_ms = at_ms
+            if lanes.is_plain:
+                self._event(incoming.type, incoming.event)
+            else:
+                for kind, raw in lanes.event(number, incoming.type, incoming.event):
+                    self._event(kind, raw)
 
     async def _take_other(self, number: int, socket: Socket, incoming: Incoming, now: Micros) -> None:
         if incoming.kind == "rubbish":  # whatever it was to be
-            self._buffer.put(Gap("unreadable", since_ms=self._heard_ms, until_ms=_wall()))
+            self._recoverer.broke("unreadable")
+            self._recoverer.opened()
         elif incoming.kind == "not_subscribed":  # on this socket nothing would ever come
             await socket.close()
         elif incoming.kind == "heartbeat":
             await socket.send(incoming.answer)
         elif incoming.kind == "key_ended":
-            self._do_about_key(self._keeper.key_ended(number, now), _wall())
+            self._do_about_key(self._keeper.key_ended(number, now))
         elif incoming.kind == "going_down":
             self._do(self._keeper.going_down(number, now))
 
@@ -352,48 +364,21 @@ class VenueReader:
         socket = self._sockets.get(number)
         if socket is None:
             return
+        asked, asked_ms = now_micros(), self._calls.now_ms()
         with contextlib.suppress(WebSocketException, asyncio.CancelledError):
             await (await socket.ping())
-            self._heard_ms = _wall()
-            self._keeper.heard(number, now_micros())
-            self._rest()
+            now = now_micros()
+            self._lanes.echoed(number, asked)
+            if number == self._lanes.main:
+                self._echoed_ms = asked_ms
+                self._recoverer.proven(min(asked_ms, self._lives_until_ms()))
+            self._do(self._keeper.echoed(number, now - asked, now))
+
+    def _lives_until_ms(self) -> int:
+        """Up to when what delivers events is known to do so: a key may go without a word."""
+        return self._key_lived_ms
 
     async def _drop(self, number: int) -> None:
         socket = self._sockets.pop(number, None)
         if socket is not None:
             await socket.close()
-
-
-def now_micros() -> Micros:
-    """The monotonic clock."""
-    return time.monotonic_ns() // 1000
-
-
-def wall_micros() -> Micros:
-    """The wall clock."""
-    return time.time_ns() // 1000
-
-
-async def _body(response: httpx.Response) -> bytes | None:
-    """The body, decompressed; None where it is longer than any answer is."""
-    body = bytearray()
-    async for part in response.aiter_bytes():
-        body += part
-        if len(body) > _LARGEST_ANSWER:
-            return None
-    return bytes(body)
-
-
-def _plain(response: httpx.Response) -> list[tuple[str, str]]:
-    """The headers of an answer whose body was decompressed."""
-    told = {"content-encoding", "content-length", "transfer-encoding"}
-    return [(name, value) for name, value in response.headers.multi_items() if name.lower() not in told]
-
-
-def headers_of(response: httpx.Response) -> dict[str, str]:
-    """The headers by lower-case name."""
-    return {name.lower(): value for name, value in response.headers.items()}
-
-
-def _wall() -> int:
-    return to_millis(wall_micros())

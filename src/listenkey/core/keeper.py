@@ -175,6 +175,13 @@ class Keeper:
         self._due = now + self._extend_after()
         return []
 
+    def outdated(self, now: Micros) -> list[Action]:
+        """Instead of an extension another key is wanted, while this one still lives."""
+        if self._over or self._asking != "extend":
+            return []
+        self._asking = ""
+        return self._replace_key(now)
+
     def call_failed(self, asked: Literal["create", "extend"], fault: Fault, now: Micros) -> list[Action]:
         """A create or an extension was not done. An answer that nobody waits for any more is passed over."""
         if self._over or asked != self._asking:
@@ -191,6 +198,7 @@ class Keeper:
         elif fault.kind == "clock" and first:  # a clock that was set and is wrong still is not set at once
             at = now
         if asked == "extend" and at >= self._key_ends:
+            self._end_sockets()
             return self._replace_key(now, at)
         self._due = at
         return []
@@ -266,9 +274,14 @@ class Keeper:
         return self._give_up_key(now)
 
     @property
-    def has_key(self) -> bool:
-        """Whether there is a key that is not known to be over."""
-        return bool(self._key)
+    def is_giving(self) -> bool:
+        """Whether a socket is open whose key is not known to be over, though another may be on its way."""
+        return any(each.opened_at is not None and not each.over for each in self._sockets.values())
+
+    @property
+    def given_up(self) -> tuple[int, ...]:
+        """The numbers of sockets that give no more events."""
+        return tuple(each.number for each in self._sockets.values() if each.over)
 
     @property
     def is_open(self) -> bool:
@@ -356,11 +369,14 @@ class Keeper:
     def _give_up_key(self, now: Micros) -> list[Action]:
         """The key is known to be gone, and what is open with it is silent from now on. Keys that are gone
         one after the other are made at a slower and slower pace."""
-        for socket in self._sockets.values():
-            socket.over = socket.over or socket.key == self._key
+        self._end_sockets()
         at = now + self._spread(self._key_pause)
         self._key_pause = self._longer(self._key_pause)
         return self._replace_key(now, at)
+
+    def _end_sockets(self) -> None:
+        for socket in self._sockets.values():
+            socket.over = socket.over or socket.key == self._key
 
     def _replace_key(self, now: Micros, at: Micros | None = None) -> list[Action]:
         """The key is over: another one, at once or then. The sockets stay until its socket is open."""

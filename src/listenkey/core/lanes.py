@@ -54,6 +54,8 @@ class Lanes:
             else:
                 lane.ahead.append((kind, raw))
             return []
+        if number != self.main:  # it was said to give no more
+            return [(kind, raw)]
         if self._behind[raw] > 0:
             self._behind -= Counter((raw,))
             return []

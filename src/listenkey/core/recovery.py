@@ -84,7 +84,7 @@ class Answer(msgspec.Struct, frozen=True):
     facts: tuple[Fact, ...]
     """Of the span that was asked for, in order."""
     totals: Mapping[str, Decimal]
-    """The snapshot, taken after the facts were read."""
+    """The snapshot."""
     symbols: tuple[str, ...]
     """Of which history was asked for."""
     why: str = ""
@@ -117,7 +117,7 @@ class Look(msgspec.Struct, frozen=True):
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """Ask for history, and then for a snapshot."""
+    """Ask for a snapshot, and for history."""
 
     number: int
     from_ms: int
@@ -190,6 +190,21 @@ class Recovery:
         """While it is not live: up to when everything was had."""
         return self._since_ms
 
+    @property
+    def until_ms(self) -> int:
+        """When events came again after the last break."""
+        return self._until_ms
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """All that were ever seen or named."""
+        return tuple(self._symbols)
+
+    @property
+    def has_fetched(self) -> bool:
+        """Whether a live event may be one that was fetched, which `is_late` tells."""
+        return bool(self._fetched)
+
     def note(self, kind: str, raw: bytes) -> None:
         """An event was given out."""
         if self._why_not:
@@ -215,6 +230,8 @@ class Recovery:
         reading = self._books.read(kind, raw, self._names())
         if reading.identity is not None and reading.identity in self._fetched:
             return []
+        if reading.identity is not None and len(self._symbols) < _MOST_SYMBOLS:
+            self._symbols[reading.identity[1]] = None
         self._held.append(Fact(kind, raw, reading.at_ms, reading.identity))
         self._held_bytes += len(raw)
         if self._held_bytes > self._terms.most_bytes:
