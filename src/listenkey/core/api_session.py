@@ -58,7 +58,11 @@ class Liveness:
     def ponged(self, payload: bytes) -> None:
         """A Pong came."""
         if not self._echo or payload == self._payload:
-            self._unanswered_since = None
+            self.alive()
+
+    def alive(self) -> None:
+        """The peer answered, to whichever Ping it was."""
+        self._unanswered_since = None
 
 
 class Age:

@@ -44,11 +44,12 @@ class SocketReceipts:
         """The payload of a Ping that goes out now, after everything that was sent."""
         return self._receipts.ask(_mark(subscriptions, now), now)
 
-    def ponged(self, payload: bytes, now: Micros) -> None:
-        """A Pong came, asked for or not."""
+    def ponged(self, payload: bytes, now: Micros) -> bool:
+        """A Pong came, asked for or not; whether it was a receipt."""
         mark = self._receipts.answered(payload)
         if mark is not None:
             self._take(mark, now)
+        return mark is not None
 
     def beat(self, beat_id: str, subscriptions: "Iterable[Subscription]", now: Micros) -> None:
         """A heartbeat with an id goes out now."""

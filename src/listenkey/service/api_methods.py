@@ -10,7 +10,8 @@ import structlog
 from listenkey.base.clock import Micros, to_millis
 from listenkey.base.errors import Refused, StoreError
 from listenkey.core.api_session import ApiSession, Means, Subscribed
-from listenkey.core.position import Gap, Resumption
+from listenkey.core.consumer import ConsumerId
+from listenkey.core.position import Gap, Position
 from listenkey.core.records import ApiKey, StreamId
 from listenkey.dialect.api import ApiMethodKind, WebSocketApi
 from listenkey.dialect.model import Dialect
@@ -86,6 +87,8 @@ class ApiMethods:
         self._tells_limits = tells_limits
         self._micros = micros
         self._sent: dict[int, Subscription] = {}
+        self._left: dict[ConsumerId, Position] = {}
+        """How far this connection was sent what it subscribes to no more; it is told nothing twice."""
         self._by_kind: dict[
             ApiMethodKind, Callable[[ApiRequest, ApiKey | None, Micros], Awaitable[Outcome]]
         ] = {
@@ -122,11 +125,14 @@ class ApiMethods:
         held = self.session.api_key
         if held is None:
             return False
-        found = self._parts.credentials.find(held.key)
-        if found is not None and found.id == held.id:
+        if not self._is_gone(held):
             return False
         self.session.log_out()
         return True
+
+    def _is_gone(self, held: ApiKey) -> bool:
+        found = self._parts.credentials.find(held.key)
+        return found is None or found.id != held.id
 
     # Session ----------------------------------------------------------------------------------------
 
@@ -221,13 +227,13 @@ class ApiMethods:
             return ApiFault("not_logged_on")
         if fault := refusal(logged_on, self._outlet.address):
             return fault
-        return self._begin(logged_on, self._own_stream(logged_on), "logon")
+        return await self._begin(logged_on, self._own_stream(logged_on), "logon")
 
     async def _subscribe_signed(self, request: ApiRequest, api_key: ApiKey | None, now: Micros) -> Outcome:
         proven = self._prove(request, now)
         if isinstance(proven, Fault):
             return proven
-        return self._begin(proven, self._own_stream(proven), "signature")
+        return await self._begin(proven, self._own_stream(proven), "signature")
 
     async def _subscribe_by_token(self, request: ApiRequest, api_key: ApiKey | None, now: Micros) -> Outcome:
         token = request.parameters.get(_TOKEN)
@@ -236,12 +242,17 @@ class ApiMethods:
         grant = self._parts.tokens.read(token, self._outlet.address, now)
         if grant is None:
             return ApiFault("listen_token_unknown")
-        return self._begin(grant.api_key, grant.stream, "token", grant.expires_at)
+        return await self._begin(grant.api_key, grant.stream, "token", grant.expires_at)
 
     def _own_stream(self, api_key: ApiKey) -> StreamId:
         return StreamId(api_key.account_id, self._api.stream)
 
-    def _begin(self, api_key: ApiKey, stream: StreamId, means: Means, expires_at: Micros = 0) -> Outcome:
+    async def _begin(
+        self, api_key: ApiKey, stream: StreamId, means: Means, expires_at: Micros = 0
+    ) -> Outcome:
+        """Nothing may be awaited once the subscription is there: no event is to overtake the answer."""
+        if await self._parts.streams.prepare(self._outlet, api_key, stream) and self._is_gone(api_key):
+            return Fault("api_key_unknown")
         began = self.session.subscribe(stream, means, expires_at)
         if not isinstance(began, Subscribed):
             return ApiFault(began, {"limit": self._api.max_subscriptions})
@@ -255,21 +266,18 @@ class ApiMethods:
         return Done({"subscription": began.id, "expires_at_us": began.expires_at})
 
     def _send(self, subscribed: Subscribed, api_key: ApiKey) -> Subscription:
-        view = self._parts.store.read_journal(subscribed.stream)
-        assert view is not None
         variant: Variant = SubscriptionEvents(self._api, subscribed.id)
         if self._micros:
             name = subscribed.stream.stream.partition(":")[0]
             variant = InMicros(variant, self._parts.dialects.values(), name)
-        return self._parts.streams.subscribe_from(
+        return self._parts.streams.subscribe_as(
             self._outlet,
+            api_key,
             subscribed.stream,
-            Resumption(view.epoch, view.head),
             variant,
-            on_gap=partial(self._note_gap, api_key, subscribed.stream),
             name=str(subscribed.id),
-            account=api_key.account,
-            api_key_id=api_key.id,
+            on_gap=partial(self._note_gap, api_key, subscribed.stream),
+            left=self._left,
         )
 
     def _note_gap(self, api_key: ApiKey, stream: StreamId, gap: Gap) -> None:
@@ -313,4 +321,7 @@ class ApiMethods:
     def _farewell(self, subscribed: Subscribed) -> bytes:
         subscription = self._sent.pop(subscribed.id)
         self._parts.streams.cancel(subscription)
+        if subscription.reader is not None:
+            place = Position(subscription.epoch, subscription.next - 1)
+            self._left = {**self._left, subscription.reader.consumer.id: place}
         return subscription.variant.wrap(render_terminated(self._api, self._parts.clock.now()))

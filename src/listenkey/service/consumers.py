@@ -52,6 +52,13 @@ class Delivery(msgspec.Struct, frozen=True):
     """Which of the stream's snapshots its sockets are sent."""
 
 
+class Holder(msgspec.Struct, frozen=True):
+    """Who reads without a listen key: an API key of an account, by its id."""
+
+    account: str
+    user: str
+
+
 class DeliveryRules(msgspec.Struct, frozen=True):
     """The rules of all streams, by plain stream name; `default` for those that are not named."""
 
@@ -90,8 +97,19 @@ class Consumers:
             if (rules := self._rules.of(stream)).resume == "replay"
         )
 
+    async def begin(self, holder: Holder, stream: StreamId, address: str) -> bool:
+        """See to it that the store has a place of this reader before it is told that it reads, as a create
+        does for listen keys; whether that took time. Errors: `StoreError`."""
+        view = self._store.read_journal(stream)
+        wanted = self.ids_of(stream.account_id, (stream.stream,), holder.user, address)
+        if view is None or all(each in self._open or self._store.read_places(each) for each in wanted):
+            return False
+        head = Cursor(view.epoch, view.head, view.head, view.head)
+        await self._store.put_cursors([(each, head) for each in wanted], self._clock.now())
+        return True
+
     def open(
-        self, key: ListenKey, stream: StreamId, place: str, address: str
+        self, key: ListenKey | Holder, stream: StreamId, place: str, address: str
     ) -> tuple[list[Opening], Reader] | None:
         """Where a new reader begins, in each epoch that it is told of, and the reader; None where the stream
         is delivered live. `place`: a topic, or what `filter_place` says."""
@@ -173,7 +191,7 @@ class Consumers:
         events = self._store.read_events(stream, epoch, offset - 1, 1)
         return events[0].time if events else 0
 
-    def _report(self, key: ListenKey, consumer_id: ConsumerId, opening: Opening) -> None:
+    def _report(self, key: ListenKey | Holder, consumer_id: ConsumerId, opening: Opening) -> None:
         """Say what is passed over; of a reader's topics, which are asked for one after the other, once."""
         is_topic = consumer_id.place and not is_filter(consumer_id.place)
         told, self._last_passed = self._last_passed, (consumer_id.whole, opening) if is_topic else None

@@ -17,10 +17,10 @@ from listenkey.core.access import any_allows
 from listenkey.core.consumer import ConsumerId, Opening, Reader, filter_place
 from listenkey.core.keylife import is_live
 from listenkey.core.position import Gap, Position, Resumption
-from listenkey.core.records import Event, ListenKey, StreamId
+from listenkey.core.records import ApiKey, Event, ListenKey, StreamId
 from listenkey.dialect.model import Dialect
 from listenkey.service.clock import ServiceClock
-from listenkey.service.consumers import Consumers
+from listenkey.service.consumers import Consumers, Holder
 from listenkey.service.metrics import Metrics
 from listenkey.service.outlet import EndReason, Outlet, Subscription
 from listenkey.service.passed_over import pass_over
@@ -97,11 +97,8 @@ class Streams:
         replayed, then from now on. `topic`: the one that the events are of, where the stream has topics.
         `left`: how far consumers had been sent on this very socket, which is told nothing twice."""
         stream_id = StreamId(live.key.account_id, stream)
-        view = self._store.read_journal(stream_id)
-        assert view is not None
-        place = topic or filter_place(events)
-        opened = self._consumers.open(live.key, stream_id, place, outlet.address)
-        start = Resumption(view.epoch, view.head) if opened is None else _resumption(*opened, left)
+        opened = self._consumers.open(live.key, stream_id, topic or filter_place(events), outlet.address)
+        start = self._start_of(stream_id, opened, left)
         subscription = Subscription(
             outlet,
             stream_id,
@@ -114,8 +111,58 @@ class Streams:
             reader=None if opened is None else opened[1],
             topic=topic,
         )
+        return self._started(subscription, start)
+
+    async def prepare(self, outlet: Outlet, api_key: ApiKey, stream: StreamId) -> bool:
+        """See to it that what an API key subscribes to next survives a crash; whether that took time. Errors:
+        `StoreError`."""
+        return await self._consumers.begin(Holder(api_key.account, api_key.id), stream, outlet.address)
+
+    def subscribe_as(
+        self,
+        outlet: Outlet,
+        api_key: ApiKey,
+        stream: StreamId,
+        variant: Variant,
+        *,
+        name: str,
+        on_gap: Callable[[Gap], None],
+        left: Mapping[ConsumerId, Position] = _NOTHING_LEFT,
+    ) -> Subscription:
+        """Send a stream's events to a socket that an API key subscribes by, as `subscribe` does for a listen
+        key of it. `name`: the socket's own for it."""
+        opened = self._consumers.open(Holder(api_key.account, api_key.id), stream, "", outlet.address)
+        start = self._start_of(stream, opened, left)
+        subscription = Subscription(
+            outlet,
+            stream,
+            variant,
+            epoch=start.epoch,
+            next_offset=start.after + 1,
+            name=name,
+            account=api_key.account,
+            api_key_id=api_key.id,
+            reader=None if opened is None else opened[1],
+            on_gap=on_gap,
+        )
+        return self._started(subscription, start)
+
+    def _start_of(
+        self,
+        stream: StreamId,
+        opened: tuple[list[Opening], Reader] | None,
+        left: Mapping[ConsumerId, Position],
+    ) -> Resumption:
+        if opened is not None:
+            return _resumption(*opened, left)
+        view = self._store.read_journal(stream)
+        assert view is not None
+        return Resumption(view.epoch, view.head)
+
+    def _started(self, subscription: Subscription, start: Resumption) -> Subscription:
         self._register(subscription)
-        if start == Resumption(view.epoch, view.head):
+        view = self._store.read_journal(subscription.stream)
+        if view is not None and start == Resumption(view.epoch, view.head):
             self._go_live(subscription)
         else:
             self._start_feed(subscription, start)
@@ -360,7 +407,7 @@ class Streams:
     def backlog(self) -> tuple[int, int]:
         """Events that venue sockets have not been sent yet, and events sent that nothing confirms yet."""
         unsent = unconfirmed = 0
-        for subscriptions in self._by_key.values():
+        for subscriptions in (*self._by_key.values(), *self._by_api_key.values()):
             for each in subscriptions:
                 if each.reader is not None:
                     behind = self._behind(each, each.reader)
