@@ -4,12 +4,15 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from listenkey.base.clock import Micros, to_millis
-from listenkey.core.api_session import Liveness
+from listenkey.base.clock import SECOND, Micros, to_millis
+from listenkey.core.api_session import Age, Liveness
+from listenkey.core.penalty import RecentCounter
+from listenkey.core.session import Policy
+from listenkey.edge.places import Seat
 from listenkey.edge.receipts import SocketReceipts, is_unconfirmed
 from listenkey.edge.venue_socket import close_row
 from listenkey.edge.websocket import Surroundings, WebSocket
-from listenkey.service.api_connection import ApiConnection
+from listenkey.service.api_connection import ApiConnection, Opening
 from listenkey.service.gateway import Gateway
 from listenkey.wire import frames
 from listenkey.wire.routes import ApiRoute
@@ -28,16 +31,20 @@ class ApiSocket(WebSocket):
     """One connection to a WebSocket API."""
 
     __slots__ = (
+        "_age",
         "_answering",
         "_asked",
         "_asked_size",
         "_asking",
         "_connection",
+        "_controls",
         "_enforced",
         "_gateway",
         "_liveness",
+        "_pings_unanswered",
         "_receipts",
         "_route",
+        "_seat",
     )
 
     def __init__(
@@ -47,21 +54,31 @@ class ApiSocket(WebSocket):
         route: ApiRoute,
         transport: asyncio.Transport,
         address: str,
+        opening: Opening,
+        seat: Seat,
         *,
         tells_limits: bool,
         micros: bool,
-        enforce: bool | None,
+        policy: Policy,
     ) -> None:
-        """`enforce`: whether a peer that answers no Ping is dropped; None for what the dialect says."""
+        """`seat`: its place among the sockets that have shown no API key."""
         super().__init__(shared, transport, address, gateway.clock.now())
         self._gateway = gateway
         self._route = route
         api, heartbeat = route.api, route.dialect.heartbeats[route.api.heartbeat]
         self._connection = ApiConnection(
-            gateway.api_parts, route.dialect, api, self, tells_limits=tells_limits, micros=micros
+            gateway.api_parts, route.dialect, api, self, opening, tells_limits=tells_limits, micros=micros
         )
-        self._liveness = Liveness(heartbeat, shared.pacer.now(), echo=api.echo_demanded)
-        self._enforced = heartbeat.enforced if enforce is None else enforce
+        self._seat = seat
+        now = shared.pacer.now()
+        self._liveness = Liveness(heartbeat, now, echo=api.echo_demanded)
+        self._enforced = heartbeat.enforced if policy.enforce is None else policy.enforce
+        self._age: Age | None = None
+        if policy.limits == "venue" and api.longest_s:
+            self._age = Age(now, api.longest_s * SECOND, api.shutdown_lead_s * SECOND)
+        counts = policy.limits != "off" and api.control_frames_per_second
+        self._controls = RecentCounter(SECOND) if counts else None
+        self._pings_unanswered = 0
         self._asked: deque[str] = deque()
         self._asked_size = 0
         self._answering: asyncio.Task[None] | None = None
@@ -92,6 +109,8 @@ class ApiSocket(WebSocket):
             while self._asked and not self._closing:
                 message = self._asked.popleft()
                 answer = await self._connection.answer(message)
+                if self._connection.proven:
+                    self._seat.give_back()
                 self._asked_size -= len(message)
                 for frame in answer.before:
                     self.push(frame)
@@ -106,11 +125,20 @@ class ApiSocket(WebSocket):
                     self._shared.cancel(subscription)
         self._rest()
 
+    def ping_received(self, now: Micros) -> None:
+        """Counts where the venue counts Pings and Pongs."""
+        self._count_control(now)
+
     def pong_received(self, payload: bytes, now: Micros) -> None:
-        """A Pong, which has to be the right one where the venue looks at it."""
+        """A Pong, which has to be the right one where the venue looks at it. One that was not asked for
+        counts."""
         self._liveness.ponged(payload)
         if self._receipts.ponged(payload, now):
             self._liveness.alive()
+        if self._pings_unanswered:
+            self._pings_unanswered -= 1
+        else:
+            self._count_control(now)
         self._rest()
 
     def flush(self) -> None:
@@ -119,14 +147,22 @@ class ApiSocket(WebSocket):
         if not self._asking and any(map(is_unconfirmed, self.subscriptions)):
             self._rest()
 
+    def _count_control(self, now: Micros) -> None:
+        most = self._route.api.control_frames_per_second
+        if self._controls is not None and self._controls.count(now) > most:
+            self.close("too_many_requests")
+
     def woken(self, now: Micros) -> None:
         """Time for a Ping, for the end of a subscription, or of the connection."""
         for frame in self._connection.expire(self._gateway.clock.now()):
             self.push(frame)
         payload = b"%d" % to_millis(self._gateway.clock.now())
+        aged = "wait" if self._age is None else self._age.wake(now)
+        if aged == "tell":
+            self._say_goodbye()
         due = self._liveness.wake(now, payload)
-        if due == "dead" and self._enforced:
-            self.close("pong_timeout")
+        if aged == "end" or (due == "dead" and self._enforced):
+            self.close("aged" if aged == "end" else "pong_timeout")
             return
         if due == "ping":
             self._ping(payload)
@@ -137,12 +173,15 @@ class ApiSocket(WebSocket):
         self._rest()
 
     def _ping(self, payload: bytes) -> None:
+        self._pings_unanswered += 1
         self.push(frames.ws_frame(payload, _PING))
 
     def _rest(self) -> None:
         if self._closing:
             return
         due = self._liveness.wake_at()
+        if self._age is not None:
+            due = min(due, self._age.wake_at())
         expiry = self._connection.next_expiry()
         if expiry is not None:
             due = min(due, self._shared.pacer.now() + max(0, expiry - self._gateway.clock.now()))
@@ -160,16 +199,20 @@ class ApiSocket(WebSocket):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
         super().connection_lost(exc)
+        self._seat.give_back()
         self._asked.clear()
+
+    def _say_goodbye(self) -> None:
+        goodbye = self._connection.goodbye(self._gateway.clock.now())
+        if goodbye:
+            self.push(frames.encode_text(goodbye, "text"))
 
     def close(self, kind: str) -> None:
         """End the socket by its dialect's close table."""
         if self._closing:
             return
         if kind == "shutdown":
-            goodbye = self._connection.goodbye(self._gateway.clock.now())
-            if goodbye:
-                self.push(frames.encode_text(goodbye, "text"))
+            self._say_goodbye()
         if kind == "pong_timeout":
             self._shared.metrics.sockets_unanswered += 1
         row = close_row(self._route.dialect, kind)
