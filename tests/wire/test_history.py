@@ -425,3 +425,74 @@ def test_events_of_every_history_are_as_the_catalogue_says():
                 each.identity for each in told
             ]
             assert [each.identity[0] for each in told] == ["order", "fill"]
+
+
+WHEN = "0001-01-01T00:00:00+23:59"
+ODD = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from(
+        (
+            "",
+            "FILLED",
+            "CANCELED",
+            "REJECTED",
+            "1e9",
+            "1E+99999",
+            "9" * 5000,
+            "1.5",
+            "-1",
+            "NaN",
+            "none",
+            WHEN,
+        )
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["a", "o"]), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+"""Values that may stand in a row where a good venue has others."""
+PARTS = [(dialect, history) for dialect in DIALECTS.values() for history in dialect.history]
+
+
+@given(st.sampled_from(PARTS), st.data())
+def test_rows_of_any_kind_make_good_json_or_nothing(part, data):
+    """Whatever a venue's rows hold, the reader goes on, and what it makes is JSON that is told apart as it
+    says."""
+    dialect, history = part
+    names = history.order_row
+    order_names = [names.id, names.symbol, names.status, names.created, names.updated, names.filled]
+    order_names += [names.quantity, names.average or "average", names.quote or "quote", "price", "side"]
+    row = history.fill_row
+    fill_names = [row.id, row.order, row.symbol, row.quantity, row.price, row.time, row.quote or "quote"]
+    order = data.draw(st.fixed_dictionaries({}, optional=dict.fromkeys(order_names, ODD)))
+    fields = data.draw(st.fixed_dictionaries({}, optional=dict.fromkeys(fill_names, ODD)))
+    query = Query("fills", "BTCUSDT", 1, 9000)
+    pages = [
+        read_page(dialect, history, query, 200, {}, answer_with(history.calls[kind].rows[0], each), NOW)
+        for kind, each in (("orders", order), ("fills", fields))
+    ]
+    found = [page.rows for page in pages if isinstance(page, Page)]
+    told = events_of(dialect, history, [each for rows in found for each in rows], [])
+    given = [Row("orders", "BTCUSDT", "7", "", 1, order)], [Row("fills", "BTCUSDT", "7", "9", 2, fields)]
+    for each in (*told, *events_of(dialect, history, *given)):
+        assert msgspec.json.decode(each.raw)["e"] == history.order_event.type
+
+
+def answer_with(path, row):
+    """A body that has a row at a path."""
+    answer = [row]
+    for name in reversed(path.split(".") if path else ()):
+        answer = {name.partition("|")[0].removesuffix("[]"): answer}
+    return json.dumps(answer).encode()
+
+
+@given(st.binary(max_size=60) | st.recursive(ODD, lambda inner: st.lists(inner, max_size=3)).map(json.dumps))
+def test_no_body_ends_a_reader(body):
+    """Rows, a reason, and never an error of ours."""
+    body = body if isinstance(body, bytes) else body.encode()
+    for kind in HISTORY.calls:
+        assert isinstance(read(Query(kind, "X", 1, 2, order_id="7"), body), Page | CallResult)

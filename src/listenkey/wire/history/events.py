@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal
 from functools import partial
 from typing import Any, Final
 
@@ -12,11 +12,13 @@ from listenkey.dialect.history import History
 from listenkey.dialect.model import Dialect
 from listenkey.wire.history.fields import EventMaker
 from listenkey.wire.history.identity import Identity, fill_identity, order_identity
+from listenkey.wire.history.numbers import NONE, amount_of, integer_of, millis_of
 from listenkey.wire.history.query import Query, Row
 
 _NEW, _FILL, _END = range(3)
 _REJECTED: Final = "REJECTED"
-_NONE: Final = Decimal(0)
+_EIGHT: Final = Decimal("0.00000001")
+_WIDE: Final = Context(prec=120)
 
 
 class RecoveredEvent(msgspec.Struct, frozen=True):
@@ -47,11 +49,12 @@ class _Done(msgspec.Struct, frozen=True):
     def average(self, *, inverse: bool) -> Decimal:
         """The price of all of it, to the eighth digit."""
         if not self.filled or not self.quote:
-            return _NONE
-        return round(self.filled / self.quote if inverse else self.quote / self.filled, 8).normalize()
+            return NONE
+        price = self.filled / self.quote if inverse else self.quote / self.filled
+        return price.quantize(_EIGHT, context=_WIDE).normalize()
 
 
-_NOTHING: Final = _Done(_NONE, _NONE)
+_NOTHING: Final = _Done(NONE, NONE)
 
 
 def missing_orders(orders: Sequence[Row], fills: Sequence[Row]) -> list[Query]:
@@ -104,7 +107,7 @@ def _by_order(fills: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
     """Each order's fills in the order of the trades, each once."""
     once = {(row.symbol, row.order_id, row.trade_id): row for row in fills}
     grouped: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for row in sorted(once.values(), key=lambda row: (row.time_ms, number(row.trade_id))):
+    for row in sorted(once.values(), key=lambda row: (row.time_ms, _number(row.trade_id))):
         grouped[row.symbol, row.order_id].append(row)
     return grouped
 
@@ -135,7 +138,7 @@ def _spent(history: History, fill: Row) -> Decimal:
         return _amount(fill, history.fill_row.quote)
     quantity, price = _amount(fill, history.fill_row.quantity), _amount(fill, history.fill_row.price)
     if history.order_row.inverse:
-        return quantity / price if price else _NONE
+        return quantity / price if price else NONE
     return quantity * price
 
 
@@ -160,11 +163,11 @@ def _before(history: History, order: Row, fills: list[Row], from_ms: int) -> _Do
         return _NOTHING
     if names.quote:
         return _Done(
-            filled, max(_NONE, _amount(order, names.quote) - sum(_spent(history, x) for x in counted))
+            filled, max(NONE, _amount(order, names.quote) - sum(_spent(history, x) for x in counted))
         )
-    average = _amount(order, names.average) if names.average else _NONE
+    average = _amount(order, names.average) if names.average else NONE
     if names.inverse:
-        return _Done(filled, filled / average if average else _NONE)
+        return _Done(filled, filled / average if average else NONE)
     return _Done(filled, filled * average)
 
 
@@ -199,24 +202,20 @@ def _told(
         "last_quote": last.quote,
         "open": open,
     }
-    place = (at, phase, number(order.order_id), number(fill.trade_id) if fill else 0)
+    place = (at, phase, _number(order.order_id), _number(fill.trade_id) if fill else 0)
     return _Told(place, order, fill, walked, identity)
 
 
-def number(text: str) -> int:
-    """An id as a number, 0 where it is none; for sorting."""
-    return int(text) if text.isascii() and text.isdigit() else 0
+def _number(text: str) -> int:
+    """An id as a number, for sorting."""
+    return integer_of(text) or 0
 
 
 def _updated(history: History, order: Row) -> int:
-    return number(str(order.fields.get(history.order_row.updated, ""))) or order.time_ms
+    return millis_of(order.fields.get(history.order_row.updated)) or order.time_ms
 
 
 def _amount(row: Row, name: str) -> Decimal:
     """An amount of a row without its sign, by which some venues tell the side; nothing where there is
     none."""
-    try:
-        amount = Decimal(str(row.fields.get(name) or 0))
-    except InvalidOperation:
-        return _NONE
-    return abs(amount) if amount.is_finite() else _NONE
+    return abs(amount_of(row.fields.get(name)) or NONE)

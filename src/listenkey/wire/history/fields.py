@@ -1,7 +1,6 @@
 """The fields of an event, filled from rows and written as the venue writes them."""
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from functools import partial
 from typing import Any, Final
 
@@ -10,6 +9,7 @@ import msgspec
 from listenkey.dialect.history import History
 from listenkey.dialect.model import Dialect, FieldKind
 from listenkey.wire.history.identity import at
+from listenkey.wire.history.numbers import amount_of, integer_of
 
 _CANCELED: Final = "CANCELED"
 
@@ -61,23 +61,25 @@ def _writer(kind: FieldKind, sample: Any, truth: str) -> Callable[[Any], Any]:
     if kind == "decimal":
         return _amount_text if sample is None or isinstance(sample, str) else _amount_number
     if kind in {"integer", "time_ms"} or (kind == "any" and isinstance(sample, int)):
-        return _integer
-    return partial(_boolean, truth) if kind == "boolean" else str
+        return integer_of
+    return partial(_boolean, truth) if kind == "boolean" else _text
 
 
 def _amount_text(value: Any) -> str | None:
-    text = format(value, "f") if isinstance(value, Decimal) else str(value)
-    return format(Decimal(text), "f") if "e" in text.lower() else text or None
+    """Digit by digit as it was read."""
+    amount = amount_of(value)
+    if amount is None:
+        return None
+    return value if isinstance(value, str) and "e" not in value.lower() else format(amount, "f")
 
 
 def _amount_number(value: Any) -> msgspec.Raw | None:
-    text = _amount_text(value)
-    return msgspec.Raw(text.encode()) if text else None
+    amount = amount_of(value)
+    return None if amount is None else msgspec.Raw(format(amount, "f").encode())
 
 
-def _integer(value: Any) -> int | None:
-    text = str(value)
-    return int(text) if text.removeprefix("-").isdigit() and text.isascii() else None
+def _text(value: Any) -> str | None:
+    return str(value) if isinstance(value, str | int) else None
 
 
 def _boolean(truth: str, value: Any) -> bool:

@@ -1,16 +1,17 @@
 """Balances and positions, as events and as rows say them: equal where nothing is missing."""
 
 from collections.abc import Iterable
-from decimal import Context, Decimal, InvalidOperation
+from decimal import Context, Decimal
 from typing import Any, Final
 
 import msgspec
 
 from listenkey.dialect.history import History
 from listenkey.wire.history.identity import at, belongs, decoded, text_at
+from listenkey.wire.history.numbers import amount_of
 from listenkey.wire.history.query import Row
 
-_WIDE: Final = Context(prec=80)
+_WIDE: Final = Context(prec=120)
 
 
 class Holdings(msgspec.Struct, frozen=True):
@@ -73,13 +74,10 @@ def _amounts(history: History, fields: Any, names: tuple[str, ...]) -> tuple[Dec
 
 
 def _amount(fields: Any, name: str) -> Decimal:
-    text = text_at(fields, name)
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        raise ValueError(f"{name} is no amount: {text[:40]!r}") from None
-    if not amount.is_finite():
-        raise ValueError(f"{name} is no amount: {text[:40]!r}")
+    value = at(fields, name)
+    amount = amount_of(value)
+    if amount is None:
+        raise ValueError(f"{name} is no amount: {str(value)[:40]!r}")
     return amount
 
 

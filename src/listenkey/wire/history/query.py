@@ -1,7 +1,6 @@
 """Requests for rows of history, and what their answers say."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -12,6 +11,7 @@ from listenkey.dialect.history import History, HistoryCall, QueryKind
 from listenkey.dialect.model import Dialect
 from listenkey.wire.client import Call, CallResult, failure_of
 from listenkey.wire.client_api import sign
+from listenkey.wire.history.numbers import millis_of
 
 _read: Final = msgspec.json.Decoder(float_hook=str).decode
 _GRAIN: Final = 1000
@@ -165,19 +165,11 @@ def _row(history: History, query: Query, fields: dict[str, Any]) -> Row:
 
 def _text(fields: dict[str, Any], name: str) -> str:
     value = fields.get(name)
-    return "" if value is None else str(value)
+    return str(value) if isinstance(value, str | int) else ""
 
 
 def _time(fields: dict[str, Any], name: str) -> int:
-    """Milliseconds, of a number of them or of a date."""
-    text = _text(fields, name)
-    if text.isascii() and text.isdigit():
-        return int(text)
-    try:
-        told = datetime.fromisoformat(text)
-    except ValueError:
-        return 0
-    return round(told.timestamp() * 1000) if told.tzinfo else 0
+    return millis_of(fields.get(name))
 
 
 def _is_in(history: History, query: Query, row: Row) -> bool:
