@@ -13,6 +13,7 @@ import websockets
 from listenkey.base.clock import MILLISECOND, SECOND
 from listenkey.base.errors import Refused
 from listenkey.dialect.registry import load_dialects
+from listenkey.testing.shape import shapes
 from listenkey.wire.client import CallResult
 from listenkey.wire.history import Page, Query, build_query, events_of, holdings_of, read_page
 
@@ -35,8 +36,9 @@ class Reader:
         call = build_query(
             self._dialect, self._history, query, api_key=account.api_key, secret=secret, now=now
         )
+        prefix = "" if self._dialect.root else f"/{self._dialect.name}"
         answer = await self._http.request(
-            call.method, self._venue.rest_url + call.path, headers=dict(call.headers)
+            call.method, self._venue.rest_url + prefix + call.path, headers=dict(call.headers)
         )
         headers = {name.lower(): value for name, value in answer.headers.items()}
         return read_page(
@@ -92,6 +94,26 @@ async def test_streams_and_history_tell_the_same(venue, http, stream):
     told = await Reader(venue, http, account, stream).events("BTCUSDT")
     assert [each.identity[0] for each in told] == ["order", "fill"]
     assert told[1].identity[3] == str(trade)
+
+
+@pytest.mark.parametrize("stream", sorted(shapes()))
+async def test_every_book_has_its_history(venue, http, stream):
+    """Whichever venue a bot speaks to, its rows are there, by the paths and in the wrapping of that venue."""
+    account = await venue.account()
+    book = account.book(stream)
+    symbol = "BTC-USDT" if stream.startswith("bingx") else "BTCUSDT"
+    await book.deposit("USDT", "1000")
+    order = await book.place(symbol, "BUY", "2", "100")
+    trade = await book.fill(order, "1")
+    reader = Reader(venue, http, account, stream)
+    assert [each.identity[-1] for each in await reader.events(symbol)] == ["new", str(trade)]
+    assert [row.order_id for row in await reader.rows(Query("open_orders", symbol))] == [str(order)]
+    assert [row.order_id for row in await reader.rows(Query("order", symbol, order_id=str(order)))] == [
+        str(order)
+    ]
+    missing = await reader.page(Query("order", symbol, order_id="99"))
+    assert isinstance(missing, CallResult)
+    assert set((await reader.holdings()).balances) >= {"USDT"}
 
 
 async def test_positions_and_balances(venue, http):

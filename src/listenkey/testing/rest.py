@@ -92,7 +92,7 @@ class HistoryCalls:
         body = await read_body(receive, headers, _MOST_BYTES, _SECONDS)
         request = Request(scope["method"], onward.path, scope["query_string"], headers, body)
         parameters = read_parameters(request)
-        place = self._place(onward.path, parameters)
+        place = self._place(onward, parameters)
         who = self._who(place, request, parameters)
         if isinstance(who, Fault):
             now = self._gateway.clock.now()
@@ -110,13 +110,15 @@ class HistoryCalls:
         else:
             await _send(send, reply.status, _encoded(reply.headers), reply.body)
 
-    def _place(self, path: str, parameters: Mapping[str, str]) -> _Place:
-        """Cross and isolated margin share paths: what a history always sends tells them apart."""
-        here = [place for place in self._places if place.history.calls[place.kind].path == path]
+    def _place(self, onward: Onward, parameters: Mapping[str, str]) -> _Place:
+        """Cross and isolated margin share paths: what a history always sends tells them apart. Spot and its
+        like share them too, and are told apart by where they stand."""
+        here = [each for each in self._places if each.history.calls[each.kind].path == onward.path]
 
-        def agrees(place: _Place) -> int:
+        def agrees(place: _Place) -> tuple[int, bool]:
             always = place.history.calls[place.kind].parameters
-            return len(always) if all(parameters.get(name) == at for name, at in always.items()) else -1
+            fits = all(parameters.get(name) == at for name, at in always.items())
+            return len(always) if fits else -1, place.dialect.name == onward.dialect.name
 
         return max(here, key=agrees)
 
