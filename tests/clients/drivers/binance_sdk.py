@@ -1,17 +1,23 @@
 """The official SDKs with listen keys: COIN-M, options, portfolio margin, margin's risk stream."""
 
-from driving import STREAM, got, page, run
+from driving import RECONNECT, STREAM, come_back, got, page, run
 
 client = page()["client"]
 risk = STREAM == "binance-margin-risk"
 
 
 class Life:
-    """A key by REST, and a socket that subscribes to it."""
+    """A key by REST, and a socket that subscribes to it. Where that breaks, a bot opens another."""
 
     async def open(self) -> None:
         self.key = client.rest_api.start_user_data_stream().data().listen_key
-        connection = await client.websocket_streams.create_connection()
+        await self.connect()
+
+    async def connect(self) -> None:
+        # A client takes its key for subscribed also when the socket is gone, so each socket has its own.
+        connection = await page()["client"].websocket_streams.create_connection()
+        if RECONNECT:
+            connection.on_connection("close", come_back(self.connect))
         stream = await (connection.risk_data if risk else connection.user_data)(self.key)
         stream.on("message", lambda event: got(told(event)))
 

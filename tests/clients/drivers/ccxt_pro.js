@@ -14,6 +14,7 @@ const market = {
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 let closed = false;
+process.on('unhandledRejection', console.error); // when a socket ends it throws also where nobody waits
 async function read() {
   while (!closed) {
     try {
@@ -23,7 +24,7 @@ async function read() {
       if (closed) return;
       if (!RECONNECT_MS) throw error;
       console.error(error);
-      delete exchange.options[market.type].lastAuthenticatedTime; // of margin it remembers it, also when the socket is gone
+      delete exchange.options.margin; // where it remembers that it was authenticated, also when the socket is gone
       await pause(RECONNECT_MS);
     }
   }
@@ -40,7 +41,6 @@ run({
   close: async () => {
     if (isBingx) return exchange.userAuthPrivateDeleteUserDataStream({ listenKey: exchange.options.listenKey });
     closed = true;
-    process.on('unhandledRejection', console.error); // it throws at whoever waited
     return exchange.close();
   },
 });

@@ -46,6 +46,28 @@ def got(event: Any) -> None:
 Order = Callable[[], None] | Callable[[], Awaitable[None]]
 
 
+def come_back(open_: Callable[[], Awaitable[None]]) -> Callable[..., None]:
+    """A callback for a client that says that its socket is gone and leaves the rest to its user: open again,
+    until it is."""
+    loop = asyncio.get_running_loop()
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def until_open() -> None:
+        while True:
+            await asyncio.sleep(RECONNECT)
+            try:
+                return await open_()
+            except Exception as error:  # noqa: BLE001 - whatever it was, the next attempt is due
+                print(error, flush=True)
+
+    def gone(*_: Any) -> None:
+        task = loop.create_task(until_open())
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    return gone
+
+
 def run(open_: Order, extend: Order | None, close: Order) -> None:
     """Open, obey until standard input ends, and leave without the client's own farewells. A subscription on a
     WebSocket API has nothing to extend."""

@@ -4,6 +4,7 @@ Its socket comes back by itself, its subscription does not: the user is given an
 """
 
 import asyncio
+import contextlib
 
 from driving import KEY, RECONNECT, SECRET, STREAM, got, page, run
 
@@ -40,6 +41,9 @@ class Life:
 
     async def come_back(self) -> None:
         while True:
+            # One break may bring several errors, also when it has subscribed again.
+            with contextlib.suppress(Exception):
+                await self.socket.__aexit__(None, None, None)
             try:
                 return await self.subscribe()
             except Exception as error:  # noqa: BLE001 - whatever it was, the next attempt is due
