@@ -247,3 +247,22 @@ def test_a_dialect_of_ones_own_cannot_put_markup_into_a_page():
     for path in made.paths:
         if path.endswith(".html"):
             assert b"<script>alert" not in (made.read(path) or b"")
+
+
+@pytest.mark.parametrize(
+    "page,told",
+    [
+        (
+            "binance-spot/stream-binance-spot",
+            ["300 attempts in 5 min", "5 messages a second", "1,024 on one", "ends after 1 day", "permessage-deflate"],
+        ),
+        ("binance-usdm/stream-binance-usdm", ["10 messages a second", "ends after 1 day", "permessage-deflate"]),
+        ("bingx/stream-bingx-swap", ["60 of this stream", "200 on one socket"]),
+        ("binance-spot/api-ws-api-v3", ["300</strong> attempts to connect", "ends after 1 day", "10 min", "weight 2"]),
+        ("binance-usdm/api-ws-fapi-v1", ["5 a second", "weight 5"]),
+    ],
+)
+def test_pages_tell_the_limits_of_sockets(page, told):
+    """Who writes a client looks up here how often it may connect, and how long a socket lasts."""
+    text = SITE.read(f"{page}.html").decode()
+    assert [each for each in told if each not in text] == []

@@ -81,13 +81,14 @@ def describe_apis(product: Product) -> tuple[Api, ...]:
 def _api(product: Product, api: WebSocketApi) -> Api:
     sample = {**_SAMPLES, "event": b'{"e":"\xe2\x80\xa6"}'}
     terminated = fill_json(api.terminated, sample).encode()
+    counted = {*api.pools, *api.connection_pools}
     return Api(
         api.path,
         next((each for each in product.streams if each.prefix[1:] == api.stream), None),
         product.dialect.heartbeats[api.heartbeat],
         tuple(_method(product, api, each) for each in api.methods),
         api.failures,
-        tuple(each for each in product.dialect.limits.buckets if each.name in api.pools),
+        tuple(each for each in product.dialect.limits.buckets if each.name in counted),
         fill_json(api.event, sample),
         fill_json(api.event, {**sample, "event": terminated}) if api.terminated else "",
         fill_json(api.shutdown, sample),

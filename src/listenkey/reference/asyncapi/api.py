@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from listenkey.dialect.api import WebSocketApi
-from listenkey.reference.asyncapi.channels import binding, time_unit
+from listenkey.reference.asyncapi.channels import attempts, binding, time_unit
 from listenkey.reference.asyncapi.messages import KEY, Message, event_key, message
 from listenkey.reference.describe import Parameter, Product, StreamPage
 from listenkey.reference.shapes import Json, closed_object, example, shape
@@ -167,6 +167,12 @@ def api_channel(product: Product, api: WebSocketApi, servers: list[str], said: l
             "periodMs": heartbeat.period_ms,
             "graceMs": heartbeat.grace_ms,
         },
-        "x-limits": {"connectWeight": api.connect_weight, "subscriptions": api.max_subscriptions},
+        "x-limits": {
+            "connectWeight": api.connect_weight,
+            "subscriptions": api.max_subscriptions,
+            "controlFramesPerSecond": api.control_frames_per_second or None,
+            "longestSeconds": api.longest_s or None,
+            "attempts": attempts(product.dialect, api.connection_pools),
+        },
         **binding({**_LIMITS_ASKED, **time_unit(product.dialect)}),
     }

@@ -57,12 +57,25 @@ def channel(product: Product, stream: StreamPage, socket: Socket, said: Iterable
         "x-limits": {
             "messagesPerSecond": product.dialect.frames.messages_per_second or None,
             "namesPerSocket": product.dialect.frames.names_per_socket,
+            "topicsPerSocket": stream.control.topic_limit or None,
+            "socketsPerAddress": product.dialect.frames.sockets_per_address or None,
+            "longestSeconds": product.dialect.frames.longest_s or None,
+            "attempts": attempts(product.dialect, product.dialect.frames.connection_pools),
         },
     }
     if row.names_in == "path":
         what = "The listen key; several are joined by slashes."
         shown["parameters"] = {"listenKey": {"description": what, "examples": [product.sample_key]}}
     return shown | binding({**dict(_query(row)), **time_unit(product.dialect)})
+
+
+def attempts(dialect: Dialect, pools: Iterable[str]) -> list[Json]:
+    """How often an address may connect."""
+    return [
+        {"most": each.limit, "windowMs": each.window_ms}
+        for each in dialect.limits.buckets
+        if each.name in pools
+    ]
 
 
 def binding(query: dict[str, Json]) -> Json:
