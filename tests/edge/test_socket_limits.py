@@ -194,6 +194,36 @@ class TestApiSockets:
             futures = await gate.dial(FUTURES)
             assert (await ask(futures, "ping"))["rateLimits"][0]["count"] == 6
 
+    @pytest.mark.parametrize("limits", ["account", "venue"])
+    async def test_as_the_venue_a_ban_ends_the_connections_of_its_address(self, make_gate, limits):
+        """Those to the host that was asked too often; by default another key's sockets are left alone."""
+        small = DialectSettings(limits={"weight": 30})
+        async with make_gate(limits=limits, dialect={"binance-spot": small}) as gate:
+            signer = await by_secret(gate, "bob")
+            socket, futures = await gate.dial(SPOT_API), await gate.dial(FUTURES)
+            await ask(socket, "userDataStream.subscribe.signature", **signer.params())
+            key = await gate.api_key()
+            answers = [(await gate.venue_call("PUT", SPOT, key)).status_code for _ in range(40)]
+            assert answers[-1] == 418
+            assert (await ask(futures, "ping"))["status"] == 200
+            if limits == "venue":
+                assert (await socket.closed())[0] == 1008
+            else:
+                assert (await ask(socket, "ping"))["status"] == 200
+
+    async def test_who_brings_about_the_ban_is_told_of_it_before_the_end(self, make_gate):
+        """418 with the time of its end, as documented; then the connection closes."""
+        small = DialectSettings(limits={"weight": 30})
+        async with make_gate(limits="venue", dialect={"binance-spot": small}) as gate:
+            socket = await gate.dial(SPOT_API)
+            answers = [await ask(socket, "ping") for _ in range(28 + 21)]
+            assert [each["status"] for each in answers] == [200] * 28 + [429] * 20 + [418]
+            assert code(answers[-1]) == -1003
+            assert answers[-1]["error"]["data"]["retryAfter"] > answers[-1]["error"]["data"]["serverTime"]
+            assert (await socket.closed())[0] == 1008
+            refused = await gate.refusal(SPOT_API)
+            assert (refused.status_code, refused.headers["Retry-After"]) == (418, "120")
+
     @pytest.mark.parametrize("opcode", [PING, PONG])
     async def test_pings_and_pongs_of_the_futures_are_five_a_second(self, make_gate, opcode):
         """More end the connection. Answers to the gateway's Pings do not count, and spot's host does not."""

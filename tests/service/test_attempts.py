@@ -3,16 +3,16 @@
 import pytest
 
 from listenkey.base.clock import MINUTE
-from listenkey.service.limits import Call, Caller
+from listenkey.service.limits import Call, Caller, Opening
 from tests.service.house import HOME, SPOT
 from tests.service.test_limits import AWAY, calls, with_limit
 
 
-def attempt(house, api_key=None, *, opens="stream", address=HOME):
+def attempt(house, api_key=None, *, opens="stream", address=HOME, pools=None, weight=1):
     """An attempt to open a socket of spot."""
-    pool = {"stream": "connections", "api": "api-connections"}[opens]
+    pools = pools or {"stream": ("connections",), "api": ("api-connections",)}[opens]
     caller = None if api_key is None else Caller(api_key.id, house.store.find_account("alice").id)
-    return Call(house.dialects["binance-spot"], "", (pool,), 1, address, caller, opens)
+    return Call(house.dialects["binance-spot"], "", pools, weight, address, caller, opens)
 
 
 def tried(house, count, api_key=None, **more):
@@ -77,6 +77,14 @@ async def test_nobody_is_banned_for_attempts_that_show_no_key(make_house, opens)
     assert tried(house, 1, opens=opens) == [None]
 
 
+def opened(house, **more):
+    """An attempt that was admitted."""
+    call, now = attempt(house, opens="api", **more), house.clock.wall()
+    verdict = house.gateway.limiter.admit(call, now)
+    assert verdict.fault is None
+    return Opening(call, verdict, now)
+
+
 async def test_an_attempt_moves_to_the_key_that_is_shown(make_house):
     """Connections to a WebSocket API begin without a key: once one is shown they make room for others."""
     house = await make_house(limits="account", dialects=with_limit("binance-spot", **TWO))
@@ -84,27 +92,38 @@ async def test_an_attempt_moves_to_the_key_that_is_shown(make_house):
     alice, bob = await house.account("alice"), await house.account("bob")
     keys = [house.gateway.credentials.find(each.key) for each in (alice, bob)]
     for key in keys * 2:
-        call = attempt(house, opens="api")
-        verdict = limiter.admit(call, now)
-        assert verdict.fault is None
-        assert limiter.claim(call, verdict, key, now).fault is None
-    call = attempt(house, opens="api")
-    claimed = limiter.claim(call, limiter.admit(call, now), keys[0], now)
+        assert limiter.claim(opened(house), key, now).fault is None
+    claimed = limiter.claim(opened(house), keys[0], now)
     assert claimed.fault.kind == "too_many_connections", "its own two are used up"
-    late = limiter.admit(call, now)
+    late = opened(house)
     house.clock.advance(5 * MINUTE)
-    assert limiter.claim(call, late, keys[0], house.clock.wall()).fault is None
+    assert limiter.claim(late, keys[0], house.clock.wall()).fault is None
+
+
+async def test_a_connection_weighs_on_the_key_that_is_shown(make_house):
+    """And on nobody before: bots behind one address connect however much others ask there without a key."""
+    house = await make_house(limits="account", dialects=with_limit("binance-spot", weight=5))
+    alice = await house.account()
+    key = house.gateway.credentials.find(alice.key)
+    await calls(house, 6, None, "/api/v3/time", "GET")
+    pools = ("api-connections", "weight")
+    opening = opened(house, pools=pools, weight=2)
+    claimed = house.gateway.limiter.claim(opening, key, house.clock.wall())
+    assert {limit.name: used for limit, used in claimed.used}["weight"] == 2
+    assert (await house.call("PUT", SPOT, alice)).headers["x-mbx-used-weight-1m"] == "4"
+    late = opened(house, pools=pools, weight=2)
+    house.clock.advance(MINUTE)
+    assert house.gateway.limiter.claim(late, key, house.clock.wall()).fault is None
+    assert (await house.call("PUT", SPOT, alice)).headers["x-mbx-used-weight-1m"] == "2"
 
 
 @pytest.mark.parametrize("limits", ["venue", "off"])
 async def test_an_attempt_stays_where_addresses_count(make_house, limits):
     """As at the venue it does not matter who connects; and without limits, nothing does."""
     house = await make_house(limits=limits, dialects=with_limit("binance-spot", **TWO))
-    limiter, now = house.gateway.limiter, house.clock.wall()
     key = house.gateway.credentials.find((await house.account()).key)
     for _ in range(2):
-        call = attempt(house, opens="api")
-        assert limiter.claim(call, limiter.admit(call, now), key, now).fault is None
+        assert house.gateway.limiter.claim(opened(house), key, house.clock.wall()).fault is None
     assert tried(house, 1, opens="api") == ["too_many_connections" if limits == "venue" else None]
 
 

@@ -8,7 +8,7 @@ from listenkey.core.session import Action, Bind
 from listenkey.dialect.model import Dialect
 from listenkey.edge.places import Places, Seat, Seats
 from listenkey.service.gateway import Gateway
-from listenkey.service.limits import Call, Caller, Verdict, settle
+from listenkey.service.limits import Call, Caller, Opening, Verdict, settle
 from listenkey.service.streams import LiveKey
 from listenkey.wire.messages import Fault
 from listenkey.wire.routes import ApiRoute, SocketRoute
@@ -48,12 +48,12 @@ class Admission:
         places = self._by_stream.setdefault(candidate.stream, Places(most))
         return Seat.take(places, who) or Fault("too_many_connections", {"limit": most})
 
-    def api_attempt(self, route: ApiRoute, address: str) -> tuple[Call, Verdict]:
+    def api_attempt(self, route: ApiRoute, address: str) -> Opening:
         """Count an attempt to connect to a WebSocket API, with what the connection weighs."""
         limiter, now, api = self._gateway.limiter, self._gateway.clock.now(), route.api
         pools = (*api.connection_pools, *api.pools)
         call = Call(route.dialect, "", pools, api.connect_weight, address, None, "api")
-        return call, limiter.admit(call, now)
+        return Opening(call, limiter.admit(call, now), now)
 
     def unproven(self, address: str) -> Seat | None:
         """A place among the sockets that have shown no API key, if the address may have another."""

@@ -8,12 +8,14 @@ from listenkey.base.clock import SECOND, Micros, to_millis
 from listenkey.core.api_session import Age, Liveness
 from listenkey.core.penalty import RecentCounter
 from listenkey.core.session import Policy
+from listenkey.dialect.model import Dialect
 from listenkey.edge.places import Seat
 from listenkey.edge.receipts import SocketReceipts, is_unconfirmed
 from listenkey.edge.venue_socket import close_row
 from listenkey.edge.websocket import Surroundings, WebSocket
-from listenkey.service.api_connection import ApiConnection, Opening
+from listenkey.service.api_connection import ApiConnection
 from listenkey.service.gateway import Gateway
+from listenkey.service.limits import Opening
 from listenkey.wire import frames
 from listenkey.wire.routes import ApiRoute
 
@@ -25,6 +27,13 @@ _MOST_WAITING: Final = 1024
 """Frames that may wait for their answer."""
 _LARGEST_WAITING: Final = 4 << 20
 """Characters that they may have together."""
+
+
+def end_banned(gateway: Gateway, dialect: Dialect, address: str) -> None:
+    """End the connections of an address that is shut out."""
+    for outlet in gateway.connections.all():
+        if isinstance(outlet, ApiSocket) and outlet.address == address and outlet.dialect is dialect:
+            outlet.shut_out()
 
 
 class ApiSocket(WebSocket):
@@ -45,6 +54,7 @@ class ApiSocket(WebSocket):
         "_receipts",
         "_route",
         "_seat",
+        "_shut_out",
     )
 
     def __init__(
@@ -79,6 +89,7 @@ class ApiSocket(WebSocket):
         counts = policy.limits != "off" and api.control_frames_per_second
         self._controls = RecentCounter(SECOND) if counts else None
         self._pings_unanswered = 0
+        self._shut_out = False
         self._asked: deque[str] = deque()
         self._asked_size = 0
         self._answering: asyncio.Task[None] | None = None
@@ -91,6 +102,11 @@ class ApiSocket(WebSocket):
         self._shared.registry.register(self)
         self._gateway.metrics.sockets_opened += 1
         self._rest()
+
+    @property
+    def dialect(self) -> Dialect:
+        """Whose API this is."""
+        return self._route.dialect
 
     # Inputs -----------------------------------------------------------------------------------------
 
@@ -116,7 +132,7 @@ class ApiSocket(WebSocket):
                     self.push(frame)
                 self.push(frames.encode_text(answer.text, "text"))
                 self.flush()
-                if answer.ends:
+                if answer.ends or self._shut_out:
                     self.close("too_many_requests")
         finally:
             self._answering = None
@@ -128,6 +144,12 @@ class ApiSocket(WebSocket):
     def ping_received(self, now: Micros) -> None:
         """Counts where the venue counts Pings and Pongs."""
         self._count_control(now)
+
+    def shut_out(self) -> None:
+        """End the connection, but not before the answer that is on its way."""
+        self._shut_out = True
+        if self._answering is None:
+            self.close("too_many_requests")
 
     def pong_received(self, payload: bytes, now: Micros) -> None:
         """A Pong, which has to be the right one where the venue looks at it. One that was not asked for

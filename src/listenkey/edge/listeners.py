@@ -2,6 +2,7 @@
 end."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from listenkey.base.clock import SECOND, Clock
@@ -10,6 +11,7 @@ from listenkey.config import Settings
 from listenkey.core.session import Policy
 from listenkey.edge.admin.app import Admin
 from listenkey.edge.admin.docs import SiteMaker
+from listenkey.edge.api_socket import end_banned
 from listenkey.edge.beyond import Beyond
 from listenkey.edge.bounds import Bounds
 from listenkey.edge.native import Native
@@ -83,6 +85,7 @@ class Listeners:
             most_market_in_all=streams.market_sockets,
             deflate=streams.deflate,
         )
+        gateway.limiter.when_address_banned = partial(end_banned, gateway)
         native = Native(gateway, shared, position_every=streams.position_seconds * SECOND)
         self._venues = [
             self._venue(place, Venue(

@@ -28,7 +28,6 @@ from listenkey.edge.handshake import Refusal, switching_protocols
 from listenkey.edge.http import Upgrade
 from listenkey.edge.native import Native
 from listenkey.edge.venue_socket import VenueSocket, VenueSockets
-from listenkey.service.api_connection import Opening
 from listenkey.service.gateway import Gateway
 from listenkey.wire.api import read_flag
 from listenkey.wire.messages import Fault, Request
@@ -191,8 +190,8 @@ class Venue:
         address: str,
         welcomed: bool,
     ) -> asyncio.Protocol | Refusal:
-        attempt, verdict = self._sockets.admission.api_attempt(route, address)
-        fault = verdict.fault
+        opening = self._sockets.admission.api_attempt(route, address)
+        verdict, fault = opening.verdict, opening.verdict.fault
         if fault is None and without_unit([route.dialect], upgrade.query):
             fault = Fault("time_unit_wrong")
         if fault is not None:
@@ -211,7 +210,7 @@ class Venue:
                 route,
                 transport,
                 address,
-                Opening(attempt, verdict),
+                opening,
                 seat,
                 tells_limits=told is not False,
                 micros=bool(wants_micros([route.dialect], upgrade.query)),

@@ -14,7 +14,7 @@ from listenkey.core.records import ApiKey
 from listenkey.dialect.api import WebSocketApi
 from listenkey.dialect.model import Dialect
 from listenkey.service.api_methods import ApiMethods, ApiParts
-from listenkey.service.limits import Call, Verdict, settle
+from listenkey.service.limits import Call, Opening, Verdict, settle
 from listenkey.service.outlet import Outlet, Subscription
 from listenkey.wire.api import (
     ApiFault,
@@ -38,13 +38,6 @@ class Answer(msgspec.Struct, frozen=True):
     text: str
     before: Sequence[bytes] = ()
     ends: bool = False
-
-
-class Opening(msgspec.Struct, frozen=True):
-    """How a connection was counted when it was opened."""
-
-    attempt: Call
-    verdict: Verdict
 
 
 class ApiConnection:
@@ -115,7 +108,7 @@ class ApiConnection:
 
     def _claim(self, api_key: ApiKey, now: Micros) -> Verdict:
         """Whose connection this is shows with the first API key."""
-        claimed = self._parts.limiter.claim(self._opening.attempt, self._opening.verdict, api_key, now)
+        claimed = self._parts.limiter.claim(self._opening, api_key, now)
         self.proven = claimed.fault is None
         return claimed
 

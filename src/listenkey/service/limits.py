@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import os
 from asyncio import Future
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 import msgspec
@@ -65,6 +65,14 @@ class Verdict(msgspec.Struct, frozen=True):
     """Where the call was counted."""
 
 
+class Opening(msgspec.Struct, frozen=True):
+    """An attempt to connect that was admitted, and when."""
+
+    attempt: Call
+    verdict: Verdict
+    at: Micros
+
+
 class _Bucket(msgspec.Struct):
     name: str
     limit: Limit
@@ -84,6 +92,8 @@ class Limiter:
         self._bans: dict[str, Ban] = {}
         self._errors: dict[tuple[str, int], RecentCounter] = {}
         self._pending: dict[str, Future[None]] = {}
+        self.when_address_banned: Callable[[Dialect, str], None] = lambda dialect, address: None
+        """Called where a whole address is shut out of a product's calls; whoever has its sockets sets it."""
 
     def load(self, now: Micros) -> None:
         """Take over what an earlier process counted and whom it banned."""
@@ -110,20 +120,21 @@ class Limiter:
         durable = self._durable(*(bucket.name for bucket in buckets))
         return Verdict(None, _headers(buckets), durable, _used(buckets), tuple(buckets))
 
-    def claim(self, attempt: Call, verdict: Verdict, api_key: ApiKey, now: Micros) -> Verdict:
-        """An attempt to connect turns out to be an API key's: where keys are counted apart, it counts there,
-        and no more against those at its address who showed none."""
-        if self._mode != "account" or attempt.api_key is not None:
+    def claim(self, opening: "Opening", api_key: ApiKey, now: Micros) -> Verdict:
+        """A connection turns out to be an API key's: where keys are counted apart, it counts there as far as
+        its windows are still open, and no more against those at its address who showed none."""
+        attempt = opening.attempt
+        if not self._is_anonymous(attempt):
             return Verdict(None)
-        connections = [
-            each for each in verdict.charged if each.limit.counts == "connections" and now < each.window.end
-        ]
-        if not connections:
-            return Verdict(None)
-        for bucket in connections:
+        for bucket in opening.verdict.charged:
             give_back(bucket.window, bucket.cost)
-        pools = tuple(each.limit.name for each in connections)
+        limits = (each for each in attempt.dialect.limits.buckets if each.name in attempt.pools)
+        pools = tuple(each.name for each in limits if _rule(each).start_of(now) <= opening.at)
         return self.admit(msgspec.structs.replace(attempt, pools=pools, api_key=api_key), now)
+
+    def _is_anonymous(self, call: Call) -> bool:
+        """Whether this is a connection of which will only show later whose it is."""
+        return bool(call.opens) and call.api_key is None and self._mode == "account"
 
     def place_of(self, address: str, api_key: ApiKey | Caller | None) -> str | None:
         """Whose open sockets are counted together where the venue counts those of an address; None where
@@ -136,13 +147,15 @@ class Limiter:
     def _bucket(self, call: Call, limit: Limit, now: Micros) -> _Bucket | None:
         if limit.name not in call.pools:
             return None
+        if limit.counts != "connections" and self._is_anonymous(call):
+            return None  # what others ask without a key must not keep a bot from connecting
         who = self._who(call, limit)
         if who is None:
             return None
         name = f"{call.dialect.name}|{limit.name}|{who}"
         if limit.per == "operation":
             name = f"{name}|{call.name}"
-        rule = Rule(limit.limit, limit.window_ms * MILLISECOND, limit.aligned)
+        rule = _rule(limit)
         cost = call.weight if limit.counts == "weight" else 1
         return _Bucket(name, limit, rule, self._quota.window(name, rule, now), cost)
 
@@ -160,11 +173,6 @@ class Limiter:
         """As `lift` reads it: what follows `|ban|` names the buckets whose refusals led to the ban."""
         apart = "|connections" if call.opens == "stream" else ""
         return f"{call.dialect.name}|ban|{self._origin(call.address, call.api_key)}{apart}"
-
-    def _may_ban(self, call: Call) -> bool:
-        """Under `account`, bots that connect before they show their API keys are not shut out for one of
-        them that does not stop."""
-        return not (call.opens and call.api_key is None and self._mode == "account")
 
     def _reserve(self, bucket: _Bucket, now: Micros) -> None:
         window = bucket.window
@@ -197,7 +205,7 @@ class Limiter:
 
     def _shut_out(self, call: Call, now: Micros) -> Verdict | None:
         ban = self._current_ban(self._ban_name(call), now)
-        if ban is not None and self._may_ban(call):
+        if ban is not None and not self._is_anonymous(call):
             return self._refuse_banned(call, ban, now)
         for name in self._penalty_names(call):
             penalty = self._current_ban(name, now)
@@ -232,8 +240,10 @@ class Limiter:
         if limit.penalty_ms:
             self._put_ban(penalty, call.dialect.name, now, now + limit.penalty_ms * MILLISECOND, 1)
         bans = call.dialect.limits.bans
-        if bans is not None and self._may_ban(call) and earns_ban(window.refused, rules := _ban_rules(bans)):
-            return self._ban(call, rules, now)
+        if bans is not None and not self._is_anonymous(call):
+            rules = _ban_rules(bans)
+            if earns_ban(window.refused, rules):
+                return self._ban(call, rules, now)
         fault = _fault(
             limit.failure,
             now,
@@ -254,6 +264,8 @@ class Limiter:
         _log.warning(
             "banned", dialect=call.dialect.name, address=call.address, seconds=(until - now) // SECOND
         )
+        if self._mode == "venue" and call.opens != "stream":
+            self.when_address_banned(call.dialect, call.address)
         return self._refuse_banned(call, self._bans[name], now)
 
     def _put_ban(
@@ -353,6 +365,10 @@ def _breaker_name(call: Call, api_key: ApiKey | Caller) -> str:
 
 def _fault(kind: FailureKind, now: Micros, **fields: object) -> Fault:
     return Fault(kind, {"now_ms": to_millis(now), **fields})
+
+
+def _rule(limit: Limit) -> Rule:
+    return Rule(limit.limit, limit.window_ms * MILLISECOND, limit.aligned)
 
 
 def _ban_rules(bans: Bans) -> BanRules:
