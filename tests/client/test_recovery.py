@@ -12,7 +12,12 @@ from listenkey.testing import TestingVenue
 from tests.client.test_stream import WAIT, take, until
 
 ORDERS = {"ORDER_TRADE_UPDATE", "executionReport"}
-STREAMS = [("binance-spot", "subscription"), ("binance-usdm", "listen_key")]
+STREAMS = [
+    ("binance-spot", "subscription"),
+    ("binance-margin", "subscription"),
+    ("binance-usdm", "listen_key"),
+    ("bingx-swap", "listen_key"),
+]
 
 
 @pytest.fixture
@@ -59,7 +64,8 @@ def facts(items):
     for item in items:
         order = item.data.get("o") if item.type == "ORDER_TRADE_UPDATE" else item.data
         if item.type in ORDERS:
-            told.append(((order["s"], order["i"], order["x"], order["t"], order["X"]), item.source))
+            trade = order.get("t", order.get("td"))
+            told.append(((order["s"], order["i"], order["x"], trade, order["X"]), item.source))
     return told
 
 

@@ -54,7 +54,7 @@ def live(cash):
     recovery = Recovery(Books(), Terms(), symbols=("AAA",))
     recovery.began(1000)
     (look,) = recovery.opened(1000, 0)
-    assert recovery.looked(look.number, {"cash": cash}, 0) == []
+    assert recovery.looked(look.number, {"cash": cash}) == []
     return recovery
 
 

@@ -103,10 +103,18 @@ class HistoryCalls:
         told.sort(key=lambda fact: fact.at_ms)
         return Answer(tuple(told), totals, tuple(each for each in symbols if each not in strangers), why)
 
-    def events(self, history: History, orders: Sequence[Row], fills: Sequence[Row], ask: Ask) -> list[Fact]:
-        """Rows as events of the stream."""
+    def events(
+        self, history: History, orders: Sequence[Row], fills: Sequence[Row], ask: Ask, names: Iterable[str]
+    ) -> list[Fact]:
+        """Rows as events of the stream. `names`: what is known to be held."""
         made = events_of(self._dialect, history, orders, fills, from_ms=ask.from_ms, to_ms=ask.to_ms)
-        return [Fact(each.type, each.raw, each.time_ms, each.identity, "backfill") for each in made]
+        by_trade = {(row.symbol, row.order_id, row.trade_id): row for row in fills}
+        known, facts = {*names}, list[Fact]()
+        for each in made:
+            fill = by_trade.get((each.identity[1], each.identity[2], each.identity[3]))
+            reading = reading_of(history, each.type, each.raw, known, fill)
+            facts.append(Fact(each.type, each.raw, each.time_ms, each.identity, "backfill", reading.changes))
+        return facts
 
     @property
     def now_ms(self) -> int:
@@ -180,7 +188,8 @@ class _Part:
         ]
         for query in {*missing_orders([*orders, *resting], fills), *ended}:
             orders += (await self._calls.rows(self._history, query))[0]
-        return self._calls.events(self._history, [*orders, *resting], fills, self._ask)
+        names = {*self._ask.names, *totals_of(self._history, self._snapshot)}
+        return self._calls.events(self._history, [*orders, *resting], fills, self._ask, names)
 
     async def _spans(self, kind: QueryKind, symbol: str) -> list[Row]:
         """The rows of one kind and symbol over the whole span, as far back as they are told."""

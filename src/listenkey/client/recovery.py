@@ -190,7 +190,7 @@ class Recoverer:
         except Unanswered as unanswered:
             await self._failed(number, unanswered)
         else:
-            self._do(self._core.looked(number, totals, now_micros()))
+            self._do(self._core.looked(number, totals))
 
     async def _failed(self, number: int, unanswered: Unanswered) -> None:
         fault = await self._calls.fault(unanswered.result)

@@ -24,6 +24,8 @@ class Change(msgspec.Struct, frozen=True):
     amount: Decimal
     is_total: bool
     """Whether so much is held from then on, or so much was added."""
+    grain: Decimal = _GRAIN
+    """To how much the venue rounds what was added."""
 
 
 class _Account(msgspec.Struct):
@@ -31,6 +33,7 @@ class _Account(msgspec.Struct):
     at_ms: int = 0
     added: list[tuple[int, Decimal]] = []
     """Not before the total: when, and how much."""
+    grain: Decimal = _NONE
 
 
 class Ledger:
@@ -45,7 +48,7 @@ class Ledger:
         """Another that goes its own way."""
         other = type(self)({}, whole=self.is_whole)
         for name, each in self.accounts.items():
-            other.accounts[name] = _Account(each.total, each.at_ms, [*each.added])
+            other.accounts[name] = _Account(each.total, each.at_ms, [*each.added], each.grain)
         return other
 
     @property
@@ -63,6 +66,7 @@ class Ledger:
                     account.added = [each for each in account.added if each[0] >= change.at_ms]
             elif change.at_ms >= account.at_ms:
                 account.added.append((change.at_ms, change.amount))
+                account.grain = change.grain
 
     def settle(self, until_ms: int) -> None:
         """Count what was added up to then to the totals, and forget what there is none of: nothing that is
@@ -88,7 +92,7 @@ class Ledger:
         later = sum((amount for at, amount in added if at > account.at_ms), _NONE)
         at_the_end = [amount for at, amount in account.added if at == at_ms]
         held = [account.total + later + first + last for first in _sums(ties) for last in _sums(at_the_end)]
-        return Amounts(tuple(held), _GRAIN * len(account.added))
+        return Amounts(tuple(held), account.grain * len(account.added))
 
 
 def _sums(amounts: list[Decimal]) -> list[Decimal]:

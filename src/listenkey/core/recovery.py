@@ -76,6 +76,8 @@ class Fact(msgspec.Struct, frozen=True):
     at_ms: int
     identity: Identity | None
     source: Source = "stream"
+    changes: tuple[Change, ...] | None = None
+    """What it says of holdings, where history knows that better than its bytes do."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -169,6 +171,8 @@ class Recovery:
         self._deadline: Micros = 0
         self._answers = 0
         """How many came since the new beginning."""
+        self._told: dict[Identity | None, tuple[Change, ...] | None] = {}
+        """What history says of holdings by each of its facts, those that were streamed included."""
         self._last: tuple[Answer | None, tuple[str, ...], str] = (None, (), "")
         """What is known if the limit is reached: the last answer, what differs, and why it is not whole."""
         if known:
@@ -209,12 +213,15 @@ class Recovery:
         """An event was given out."""
         if self._why_not:
             return
-        if len(self._recent) == _REMEMBERED:
-            self._last_dropped = self._recent[0]
-        self._recent.append((kind, raw))
+        self._remember(kind, raw)
         self._unread.append((kind, raw))
         if len(self._unread) >= _REMEMBERED:
             self._read_up()
+
+    def _remember(self, kind: str, raw: bytes) -> None:
+        if len(self._recent) == _REMEMBERED:
+            self._last_dropped = self._recent[0]
+        self._recent.append((kind, raw))
 
     def is_late(self, kind: str, raw: bytes, now: Micros) -> bool:
         """Whether a live event was fetched already. Cheap but for some minutes after a break."""
@@ -255,7 +262,7 @@ class Recovery:
     def opened(self, until_ms: int, now: Micros) -> list[Action]:
         """Events come again, or for the first time; before this moment they may be missing."""
         if self._state == "live":
-            return self._look(now) if self._ledger is None else []
+            return self._look() if self._ledger is None else []
         if self._state == "asking":
             return []
         self._state, self._until_ms = "asking", until_ms
@@ -314,13 +321,12 @@ class Recovery:
             return self._give_up(why, now)
         return self._again(now, until)
 
-    def looked(self, number: int, totals: Mapping[str, Decimal], now: Micros) -> list[Action]:
-        """The snapshot of a `Look`; of no use where anything came meanwhile."""
-        if number != self._number or self._state != "live":
-            return []
-        if self._unread:
-            return self.failed(number, "", now, for_good=False)
-        self._ledger, self._pause = Ledger(totals, whole=True), 0
+    def looked(self, number: int, totals: Mapping[str, Decimal]) -> list[Action]:
+        """The snapshot of a `Look`. What came meanwhile may be in it: totals may be told twice, and each fill
+        is followed by one."""
+        if number == self._number and self._state == "live":
+            self._ledger, self._pause = Ledger(totals, whole=True), 0
+            self._read_up()
         return []
 
     # Time -------------------------------------------------------------------------------------------
@@ -342,11 +348,11 @@ class Recovery:
         self._due = None
         if self._state == "asking":
             return self._ask()
-        return self._look(now) if self._state == "live" else []
+        return self._look() if self._state == "live" else []
 
     # Steps ------------------------------------------------------------------------------------------
 
-    def _look(self, now: Micros) -> list[Action]:
+    def _look(self) -> list[Action]:
         if self._why_not:
             return []
         self._due = None
@@ -362,7 +368,8 @@ class Recovery:
             dropped = self._books.read(*self._last_dropped, ())
             self._floor_ms = max(self._floor_ms, dropped.at_ms)
         start = max(start, self._floor_ms)
-        end = self._until_ms + self._terms.slack_ms
+        newest = max((fact.at_ms for fact in self._held), default=0)
+        end = max(self._until_ms + self._terms.slack_ms, newest)
         return [Ask(self._number, min(start, end), end, tuple(self._symbols), self._names())]
 
     def _again(self, now: Micros, until: Micros = 0) -> list[Action]:
@@ -402,6 +409,7 @@ class Recovery:
         if self._ledger is None:
             return (), "there is no snapshot from before to compare with"
         names = {*self._ledger.names, *answer.totals}
+        self._told = {fact.identity: fact.changes for fact in answer.facts}
         unexplained = self._unexplained(self._ledger, missed, names)
         ledger, differs = self._differing(self._ledger, missed, names, answer)
         unknown = {name for name in differs if ledger.amounts(name) is None}
@@ -419,19 +427,24 @@ class Recovery:
         any number of the events since."""
         ledger = before.copy()
         for fact in _merged(missed, self._held[: self._held_at_snapshot]):
-            ledger.apply(self._books.read(fact.kind, fact.raw, names).changes)
+            ledger.apply(self._reading(fact, names).changes)
         differs = {name for name in {*names, *ledger.names} if not _agrees(ledger, name, answer.totals)}
         for fact in self._held[self._held_at_snapshot :]:
-            changes = self._books.read(fact.kind, fact.raw, names).changes
+            changes = self._reading(fact, names).changes
             ledger.apply(changes)
             differs -= {each.name for each in changes if _agrees(ledger, each.name, answer.totals)}
         return ledger, differs
+
+    def _reading(self, fact: Fact, names: Iterable[str]) -> Reading:
+        reading = self._books.read(fact.kind, fact.raw, names)
+        told = fact.identity and self._told.get(fact.identity)
+        return msgspec.structs.replace(reading, changes=told) if told else reading
 
     def _unexplained(self, before: Ledger, missed: list[Fact], names: set[str]) -> set[str]:
         """What the events after the break say that those before it and the missed ones do not lead to: the
         first total of each name, and orders that were never new. Else a total would hide what was missed."""
         merged = _merged(missed, self._held)
-        readings = [self._books.read(fact.kind, fact.raw, names) for fact in merged]
+        readings = [self._reading(fact, names) for fact in merged]
         ledger, strange = before.copy(), set[str]()
         for reading in readings:
             if before.is_whole and reading.follows and not _rested(ledger, reading.follows):
@@ -471,14 +484,17 @@ class Recovery:
         self._ledger = None
         self._floor_ms = max(self._floor_ms, until)
         self._leave(missed, merged, now)
-        return [*actions, *self._look(now)]
+        return [*actions, *self._look()]
 
     def _leave(self, missed: list[Fact], merged: list[Fact], now: Micros) -> None:
         self._state, self._due, self._pause = "live", None, 0
         self._held, self._held_bytes = [], 0
+        names = self._names()
         for fact in merged:
-            self.note(fact.kind, fact.raw)
-        self._read_up()
+            self._remember(fact.kind, fact.raw)
+            if self._ledger is not None:
+                self._ledger.apply(self._reading(fact, names).changes)
+        self._told = {}
         self._fetched |= {fact.identity for fact in missed if fact.identity is not None}
         self._fetched_until = now + _LATE
 

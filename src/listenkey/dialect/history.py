@@ -169,7 +169,9 @@ class Effect(_Model, frozen=True, kw_only=True):
     """In the state event: when balances and positions came to be so."""
     side: str
     buy: str = "BUY"
-    quantity: str
+    quantity: str = ""
+    row_quantity: str = ""
+    """Its name in the fill's row, where the event does not tell it."""
     quote: str = ""
     """The amount in the quote asset, where assets are exchanged; no position changes then."""
     position_side: str = ""

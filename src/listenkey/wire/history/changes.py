@@ -22,8 +22,11 @@ _ORDER: Final = "order"
 _REJECTED: Final = "REJECTED"
 
 
-def reading_of(history: History, event_type: str, payload: bytes, names: Collection[str]) -> Reading:
-    """What an event means. `names`: what is known to be there; by them a symbol is told apart into assets."""
+def reading_of(
+    history: History, event_type: str, payload: bytes, names: Collection[str], fill: Row | None = None
+) -> Reading:
+    """What an event means. `names`: what is known to be there; by them a symbol is told apart into assets.
+    `fill`: the row that the event was made from."""
     effect = history.effect
     value = decoded(payload)
     is_order, is_state = event_type == history.order_event.type, event_type == history.state_event.type
@@ -35,7 +38,7 @@ def reading_of(history: History, event_type: str, payload: bytes, names: Collect
         return Reading(time_ms, None, tuple(_totals(history, event_type, payload, time_ms)))
     if not is_order:
         return Reading(time_ms)
-    changes = (*_order(history, value, time_ms), *_fill(history, value, time_ms, names))
+    changes = (*_order(history, value, time_ms), *_fill(history, value, time_ms, names, fill))
     identity = identity_of(history, event_type, payload)
     return Reading(time_ms, identity, changes, _follows(history, value, identity))
 
@@ -123,11 +126,17 @@ def _follows(history: History, value: Any, identity: Identity | None) -> str:
     return _order_name(history, identity[1], identity[2])
 
 
-def _fill(history: History, value: Any, time_ms: int, names: Collection[str]) -> Iterable[Change]:
+def _fill(
+    history: History, value: Any, time_ms: int, names: Collection[str], row: Row | None
+) -> Iterable[Change]:
     effect = history.effect
     if effect is None:
         return
-    quantity = _amount(value, effect.quantity)
+    quantity = _amount(value, effect.quantity) if effect.quantity else _NONE
+    if effect.row_quantity and row is not None:
+        quantity = _amount(row.fields, effect.row_quantity)
+    digits = history.balance_row.digits
+    grain = Decimal(1).scaleb(-8 if digits is None else -digits)
     if quantity:
         bought = quantity if text_at(value, effect.side) == effect.buy else -quantity
         symbol = text_at(value, history.order_event.symbol)
@@ -142,7 +151,7 @@ def _fill(history: History, value: Any, time_ms: int, names: Collection[str]) ->
             ]
         for name, amount in (*changes, *_proceeds(history, effect, value, symbol, names)):
             if name and amount:
-                yield Change(name, time_ms, amount, is_total=False)
+                yield Change(name, time_ms, amount, is_total=False, grain=grain)
 
 
 def _place(history: History, symbol: str, side: str) -> str:
