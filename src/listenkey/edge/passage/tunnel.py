@@ -169,7 +169,8 @@ class Tunnel(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Frames of the client's."""
         if self._venue is not None:
-            self._venue.write(data)
+            if not self._venue.is_closing():
+                self._venue.write(data)
         elif not self._is_over:
             self._early += data
             if len(self._early) > _MOST_EARLY:
@@ -219,7 +220,8 @@ class Tunnel(asyncio.Protocol):
 
     def venue_said(self, data: bytes) -> None:
         """Frames of the venue's."""
-        self._client.write(data)
+        if not self._client.is_closing():
+            self._client.write(data)
 
     def venue_is_full(self, full: bool) -> None:
         """The venue takes no more for now, or does again."""

@@ -35,7 +35,7 @@ def by_address(route: SocketRoute | ApiRoute | None, query: bytes) -> Whose:
     if isinstance(route, ApiRoute):
         return "unsaid"
     names = [wanted.name for wanted in requested_names(route.candidates, route.names, query)]
-    if _names_key(route.candidates, names) or _KEY_PARAMETER in dict(parse_qsl(query.decode("latin-1"))):
+    if _names_key(route.candidates, names) or _KEY_PARAMETER in _parameters(query):
         return "gateway"
     if names or not any(candidate.stream for candidate in route.candidates):
         return "venue"
@@ -56,6 +56,10 @@ def by_message(route: SocketRoute | ApiRoute, message: str) -> Whose:
         return "gateway"
     names = asked.params if isinstance(asked.params, list) else []
     return "gateway" if _names_key(route.candidates, names) else "venue"
+
+
+def _parameters(query: bytes) -> dict[str, str]:
+    return dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
 
 
 def _is_none(fault: ApiFault) -> bool:
