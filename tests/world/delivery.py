@@ -16,6 +16,7 @@ from structlog.testing import LogCapture
 
 from listenkey.base.clock import MILLISECOND, SECOND
 from listenkey.core.consumer import Reach
+from listenkey.core.session import Policy
 from listenkey.dialect.model import Dialect
 from listenkey.dialect.registry import load_dialects
 from listenkey.service.accounts import NewApiKey
@@ -30,6 +31,7 @@ from tests.world.timeloop import TimeLoop, run
 
 SPAN = 30 * SECOND
 LIFETIME_SECONDS = 15
+OLDEST_SECONDS = 7
 
 
 @cache
@@ -39,6 +41,7 @@ def hurried() -> tuple[dict[str, Dialect], RouteTable]:
         name: replace(
             dialect,
             key_space=replace(dialect.key_space, lifetime_s=LIFETIME_SECONDS),
+            frames=replace(dialect.frames, longest_s=OLDEST_SECONDS),
             heartbeats={
                 kind: replace(heartbeat, period_ms=3000, grace_ms=7000)
                 for kind, heartbeat in dialect.heartbeats.items()
@@ -52,8 +55,12 @@ def hurried() -> tuple[dict[str, Dialect], RouteTable]:
 class World:
     """One world, from its first account to the judgement."""
 
-    def __init__(self, seed: int, folder: Path, loop: TimeLoop, logs: LogCapture) -> None:
+    def __init__(
+        self, seed: int, folder: Path, loop: TimeLoop, logs: LogCapture, *, ages: bool = False
+    ) -> None:
+        """`ages`: sockets end when they are as old as the venue lets them grow."""
         self.random = random = Random(seed)
+        self.ages = ages
         self.loop = loop
         self.folder = folder
         self.logs = logs
@@ -112,6 +119,7 @@ class World:
             ),
             durability="relaxed" if self.relaxed else "full",
             queue_bytes=self.queue_bytes,
+            policy=Policy(limits="venue" if self.ages else "account"),
             commit_after=lambda: random.choice([0, 0, 1, MILLISECOND, 40 * MILLISECOND]),
             tell_after=lambda: random.choice([0, 0, 1, 2 * MILLISECOND]),
         )
@@ -212,11 +220,11 @@ class World:
             self.history.acknowledged.add(number)
 
 
-def play(seed: int, folder: Path, logs: LogCapture) -> None:
+def play(seed: int, folder: Path, logs: LogCapture, *, ages: bool = False) -> None:
     """Run the world of a seed. Fails with everything that went wrong in it."""
 
     async def main(loop: TimeLoop) -> None:
-        found = await World(seed, folder, loop, logs).run()
+        found = await World(seed, folder, loop, logs, ages=ages).run()
         assert not found, "\n".join(found)
 
     run(main)

@@ -114,6 +114,7 @@ class Process:
         options: GatewayOptions,
         durability: Durability,
         queue_bytes: int,
+        policy: Policy,
         commit_after: Callable[[], Micros],
         tell_after: Callable[[], Micros],
     ) -> None:
@@ -140,7 +141,7 @@ class Process:
             gateway.metrics,
             gateway.streams.cancel,
         )
-        sockets = VenueSockets(gateway, shared, Policy(), most_without_key=64)
+        sockets = VenueSockets(gateway, shared, policy, most_without_key=64)
         self._venue = Venue(gateway, routes, sockets, native=None)  # type: ignore[arg-type]
 
     def _open(self, folder: Path, durability: Durability) -> SqliteStore:

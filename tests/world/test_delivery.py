@@ -1,9 +1,11 @@
 import shutil
+from collections import Counter
 
 import pytest
 import structlog
 from structlog.testing import LogCapture
 
+from listenkey.edge.venue_socket import VenueSocket
 from tests.world.delivery import play
 
 SHORT, LONG = 500, 20_000
@@ -24,10 +26,10 @@ def captured():
     structlog.configure(**before)
 
 
-def play_all(seeds, folder, captured):
+def play_all(seeds, folder, captured, **more):
     for seed in seeds:
         try:
-            play(seed, folder / str(seed), captured())
+            play(seed, folder / str(seed), captured(), **more)
         except Exception as error:
             error.add_note(f"seed {seed}")
             raise
@@ -45,3 +47,16 @@ def test_no_fill_is_lost(first, folder, captured):
 def test_no_fill_is_lost_in_any_world(first, folder, captured):
     """The same, in many more worlds."""
     play_all(range(first, first + 10 * BATCH), folder, captured)
+
+
+def test_no_fill_is_lost_when_sockets_grow_old(folder, captured, monkeypatch):
+    """Under `--limits venue` sockets are cut after their day, here of seconds, in the midst of everything."""
+    ends, close = Counter(), VenueSocket.close
+
+    def note(socket, kind):
+        ends[kind] += 1
+        close(socket, kind)
+
+    monkeypatch.setattr(VenueSocket, "close", note)
+    play_all(range(25), folder, captured, ages=True)
+    assert ends["aged"] > 25
