@@ -158,7 +158,7 @@ class TestNames:
         item = f"{key}@ORDER_TRADE_UPDATE"
         for names, expected in (((key, item), [Bind]), ((item, key), [Bind, Unbind, Bind])):
             socket = session(PRIVATE, **{key: "binance-usdm"})
-            *actions, ack = socket.subscribe(ID, names)
+            *actions, _ = socket.subscribe(ID, names)
             assert kinds(actions) == expected
             assert actions[-1].events is None
 

@@ -3,7 +3,7 @@ import pytest
 from listenkey.app.dialects import configured_dialects
 from listenkey.base.errors import ConfigError
 from listenkey.config import DialectSettings, Settings
-from tests.edge.gate import SPOT, USDM
+from tests.edge.gate import BINGX, SPOT, USDM
 
 GONE = (
     b"<html>\r\n<head><title>410 Gone</title></head>\r\n<body>\r\n<center><h1>410 Gone</h1></center>\r\n"
@@ -51,6 +51,25 @@ async def test_unrouted_paths_open_and_stay_silent(make_gate, path):
         assert await new.json() == EVENT
         gate.advance(61)
         await old.silent()
+
+
+async def test_bingx_had_the_key_in_the_path(make_gate):
+    """A bot of 2023 opens its socket as it did then; with `era` from 2024 on it opens, beats, and is told
+    nothing."""
+    paths = (("/market/{}", "bingx-spot"), ("/bingx-swap/ws/{}", "bingx-swap"))
+    for era in ("all", "2024-01-01"):
+        async with make_gate(era=era) as gate:
+            api_key = await gate.api_key(f"of.{era}")
+            key = await gate.listen_key(api_key, BINGX)
+            for path, stream in paths:
+                socket = await gate.dial(path.format(key))
+                await socket.socket.send('{"id":"1","reqType":"sub","dataType":"ACCOUNT_UPDATE"}')
+                if era == "all":
+                    assert (await socket.json())["code"] == 0
+                await gate.publish({"e": "ACCOUNT_UPDATE", "E": 1}, account=f"of.{era}", stream=stream)
+                if era == "all":
+                    assert (await socket.json())["e"] == "ACCOUNT_UPDATE"
+                await socket.silent()
 
 
 async def test_removed_methods_are_unknown(make_gate):

@@ -26,7 +26,7 @@ from tests.wire.asking import DIALECTS, KEY, NOW
 
 BINANCE, BINGX = DIALECTS["binance-spot"], DIALECTS["bingx"]
 METHOD = BINANCE.sockets[0]
-SPOT, SWAP, COINM = BINGX.sockets
+SPOT, SWAP, COINM = (row for row in BINGX.sockets if row.names_in == "query")
 MS = NOW // 1000
 
 

@@ -164,7 +164,7 @@ def test_sockets(path: str, expected: list[str], names: tuple[str, ...]) -> None
         "/ws2/K",
         "/private",
         "/private/wsK",
-        "/market/x",
+        "/swap-market/x",
         "/binance-spot/private/ws",
         "/lk/v1/x",
     ],

@@ -50,9 +50,15 @@ def on_day(dialect: Dialect, day: str) -> Dialect:
             for api in dialect.apis
         ),
         sockets=tuple(
-            replace(path, stream="") if path_removed_by(past, path) else path for path in dialect.sockets
+            _quiet(dialect, path) if path_removed_by(past, path) else path for path in dialect.sockets
         ),
     )
+
+
+def _quiet(dialect: Dialect, path: SocketPath) -> SocketPath:
+    """Requests get their answers as far as these are those of all streams; else nothing."""
+    answers = any(not row.stream for row in dialect.controls)
+    return replace(path, stream="", control=path.control if answers else "none")
 
 
 def _gone(past: Dialect) -> Iterator[PublicCall]:
