@@ -9,6 +9,7 @@ from typing import Final
 import httpx
 
 from listenkey.base.clock import SECOND, Micros
+from listenkey.client.body import read_body
 from listenkey.client.socket import tls
 from listenkey.core.keeper import Fault
 from listenkey.wire.client import Call, CallResult
@@ -47,7 +48,7 @@ class Calls:
             async with asyncio.timeout(_CALL_TIMEOUT):
                 response = await self._http.handle_async_request(request)
                 try:
-                    body = await _body(response)
+                    body = await read_body(response, _LARGEST_ANSWER)
                 finally:
                     await response.aclose()
         except (httpx.HTTPError, TimeoutError) as error:
@@ -90,16 +91,6 @@ def wall_micros() -> Micros:
 def headers_of(response: httpx.Response) -> dict[str, str]:
     """The headers by lower-case name."""
     return {name.lower(): value for name, value in response.headers.items()}
-
-
-async def _body(response: httpx.Response) -> bytes | None:
-    """The body, decompressed; None where it is longer than any answer is."""
-    body = bytearray()
-    async for part in response.aiter_bytes():
-        body += part
-        if len(body) > _LARGEST_ANSWER:
-            return None
-    return bytes(body)
 
 
 def _plain(response: httpx.Response) -> list[tuple[str, str]]:
