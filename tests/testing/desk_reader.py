@@ -91,6 +91,8 @@ class DeskReader:
         """Events of a span; `known`: orders that were open before it."""
         orders = self.listed("orders", symbols, from_ms, to_ms)
         fills = self.listed("fills", symbols, from_ms, to_ms)
+        if "open_orders" in self.history.calls:
+            orders += [row for symbol in symbols for row in self.rows(Query("open_orders", symbol))]
         asked = [
             *missing_orders(orders, fills),
             *(Query("order", *each[:1], order_id=each[1]) for each in known),
@@ -101,7 +103,8 @@ class DeskReader:
     def holdings(self):
         """What REST says there is."""
         kinds = [kind for kind in ("balances", "positions") if kind in self.history.calls]
-        return holdings_of(self.history, [row for kind in kinds for row in self.rows(Query(kind))])
+        symbol = "BTCUSDT" if self.history.calls["balances"].symbol == "required" else ""
+        return holdings_of(self.history, [row for kind in kinds for row in self.rows(Query(kind, symbol))])
 
     def folded(self, holdings):
         """What the stream's events make of what there was."""

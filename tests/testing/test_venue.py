@@ -16,6 +16,7 @@ from listenkey.dialect.registry import load_dialects
 from listenkey.testing.shape import shapes
 from listenkey.wire.client import CallResult
 from listenkey.wire.history import Page, Query, build_query, events_of, holdings_of, read_page
+from tests.testing.test_agreement import SYMBOLS
 
 WAIT = 20.0
 DIALECTS = load_dialects()
@@ -58,12 +59,14 @@ class Reader:
     async def events(self, symbol):
         """What history makes of a symbol."""
         orders = await self.rows(Query("orders", symbol))
+        orders += await self.rows(Query("open_orders", symbol))
         fills = await self.rows(Query("fills", symbol))
         return events_of(self._dialect, self._history, orders, fills)
 
     async def holdings(self):
         """What the account has, as REST says it."""
-        rows = await self.rows(Query("balances"))
+        symbol = "BTCUSDT" if self._history.calls["balances"].symbol == "required" else ""
+        rows = await self.rows(Query("balances", symbol))
         if "positions" in self._history.calls:
             rows += await self.rows(Query("positions"))
         return holdings_of(self._history, rows)
@@ -100,14 +103,17 @@ async def test_streams_and_history_tell_the_same(venue, http, stream):
 async def test_every_book_has_its_history(venue, http, stream):
     """Whichever venue a bot speaks to, its rows are there, by the paths and in the wrapping of that venue."""
     account = await venue.account()
-    book = account.book(stream)
-    symbol = "BTC-USDT" if stream.startswith("bingx") else "BTCUSDT"
+    symbol = SYMBOLS[stream][0]
+    book = account.book(f"{stream}:{symbol}" if stream == "binance-margin-isolated" else stream)
     await book.deposit("USDT", "1000")
     order = await book.place(symbol, "BUY", "2", "100")
     trade = await book.fill(order, "1")
+    await book.cancel(order)
+    again = await book.place(symbol, "BUY", "2", "100")
     reader = Reader(venue, http, account, stream)
-    assert [each.identity[-1] for each in await reader.events(symbol)] == ["new", str(trade)]
-    assert [row.order_id for row in await reader.rows(Query("open_orders", symbol))] == [str(order)]
+    told = [each.identity[-1] for each in await reader.events(symbol)]
+    assert told == ["new", "new", str(trade), "ended"]
+    assert [row.order_id for row in await reader.rows(Query("open_orders", symbol))] == [str(again)]
     assert [row.order_id for row in await reader.rows(Query("order", symbol, order_id=str(order)))] == [
         str(order)
     ]

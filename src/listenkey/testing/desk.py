@@ -10,7 +10,7 @@ from listenkey.dialect.history import History, HistoryCall, QueryKind
 from listenkey.dialect.model import Dialect
 from listenkey.dialect.template import fill_json
 from listenkey.testing.faults import Faults
-from listenkey.testing.ledger import Books, Ledger
+from listenkey.testing.ledger import Books, Ledger, Order, market
 from listenkey.testing.shape import Shape
 
 _FOREVER: Final = 2**62
@@ -53,8 +53,9 @@ class Desk:
         books = self._ledger.as_of(now - self._faults.lag_ms)
         symbol = parameters.get(call.symbol_parameter, "") if call.symbol != "never" else ""
         if kind in {"balances", "positions"}:
-            rows = self._shape.balances(books) if kind == "balances" else self._shape.positions(books)
-            return self._rows(kind, rows, now)
+            assets = market(symbol) if symbol else tuple(books.balances)
+            held = self._shape.balances(books, assets) if kind == "balances" else self._shape.positions(books)
+            return self._rows(kind, held, now, symbol)
         if kind == "order":
             return self._order(books, parameters[call.id_parameter])
         found = [each for each in self._list(kind, books) if not symbol or each[0] == symbol]
@@ -103,11 +104,16 @@ class Desk:
                 (fill.order.symbol, _Found(fill.time, row))
                 for fill, row in zip(books.fills, rows, strict=True)
             ]
-        orders = [order for order in books.orders.values() if kind == "orders" or order.is_open]
+        orders = [order for order in books.orders.values() if self._is_listed(kind, order)]
         return [
             (order.symbol, _Found(order.created, row))
             for order, row in zip(orders, self._shape.orders(orders), strict=True)
         ]
+
+    def _is_listed(self, kind: QueryKind, order: Order) -> bool:
+        if kind == "open_orders":
+            return order.is_open
+        return self._shape.lists_open or not order.is_open
 
     def _order(self, books: Books, number: str) -> Answer:
         order = books.orders.get(int(number))
@@ -132,11 +138,13 @@ class Desk:
         self._page_before = rows
         return rows
 
-    def _rows(self, kind: QueryKind, rows: Sequence[bytes], now: int) -> Answer:
+    def _rows(self, kind: QueryKind, rows: Sequence[bytes], now: int, symbol: str = "") -> Answer:
         if kind != "balances" and self._faults.page_order == "reversed":
             rows = rows[::-1]
         elif kind != "balances" and self._faults.page_order == "doubled":
             rows = [each for row in rows for each in (row, row)]
         template = self._shape.answers.get(kind, "$rows")
         values: dict[str, Any] = {"rows": b"[" + b",".join(rows) + b"]", "time": now}
+        if kind == "balances" and symbol:
+            values["base"], values["quote"] = rows
         return Answer(200, fill_json(template, values).encode())

@@ -10,9 +10,12 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-Kind: TypeAlias = Literal["spot", "futures"]
+Kind: TypeAlias = Literal["spot", "futures", "inverse", "options"]
+"""`futures` are worth what they cost; `inverse` are contracts of 100 of the quote asset, settled in the base
+asset; `options` are paid for when they are bought."""
 Amount: TypeAlias = Decimal | str | int
 _NONE: Final = Decimal(0)
+_CONTRACT: Final = 100
 _OPEN: Final = frozenset({"NEW", "PARTIALLY_FILLED"})
 _QUOTES: Final = ("USDT", "USDC", "FDUSD", "BUSD", "USD", "BTC", "ETH", "BNB")
 
@@ -35,7 +38,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     status: str = "NEW"
     filled: Decimal = _NONE
     quote: Decimal = _NONE
-    """Spent or got so far."""
+    """Spent or got so far; of inverse contracts, so many divided by their prices."""
+    inverse: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -45,7 +49,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def average(self) -> Decimal:
         """Average price of what was filled."""
-        return round(self.quote / self.filled, 8) if self.filled else _NONE
+        if not self.filled:
+            return _NONE
+        return round(self.filled / self.quote if self.inverse else self.quote / self.filled, 8)
 
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,7 +134,7 @@ class Ledger:
 
     def fund(self, symbol: str, amount: Amount, now: int) -> list[Told]:
         """A funding fee of a position is paid, or got where positive."""
-        asset = market(symbol)[1]
+        asset = self._wallet(symbol)
         self._add(asset, free=_decimal(amount))
         self._close(now)
         return [self._account(now, (asset,), reason="FUNDING_FEE")]
@@ -161,6 +167,7 @@ class Ledger:
             position_side=position_side,
             created=now,
             updated=now,
+            inverse=self.kind == "inverse",
         )
         asset, cost = self._cost(order, order.quantity)
         if cost:
@@ -182,7 +189,7 @@ class Ledger:
         order = msgspec.structs.replace(
             order,
             filled=filled,
-            quote=order.quote + amount * at,
+            quote=order.quote + (amount / at if order.inverse else amount * at),
             updated=now,
             status="FILLED" if filled == order.quantity else "PARTIALLY_FILLED",
         )
@@ -230,7 +237,7 @@ class Ledger:
     def _cost(self, order: Order, quantity: Decimal) -> tuple[str, Decimal]:
         """What an open part of an order locks."""
         base, quote = market(order.symbol)
-        if self.kind == "futures" or not order.price:
+        if self.kind != "spot" or not order.price:
             return quote, _NONE
         return (quote, quantity * order.price) if order.side == "BUY" else (base, quantity)
 
@@ -240,13 +247,16 @@ class Ledger:
         """Move the amounts of a fill: the assets and positions that changed, the fee and its asset, and the
         profit."""
         base, quote = market(order.symbol)
-        if self.kind == "futures":
-            realized = self._move(order, quantity, price)
-            fee = quantity * price * rate
-            self._add(quote, free=realized - fee)
-            return (quote,), ((order.symbol, order.position_side),), fee, quote, realized
-        spent, cost = self._cost(order, quantity)
         buys = order.side == "BUY"
+        if self.kind != "spot":
+            wallet, place = self._wallet(order.symbol), (order.symbol, order.position_side)
+            realized = self._move(order, quantity, price)
+            worth = quantity * _CONTRACT / price if order.inverse else quantity * price
+            fee = round(worth * rate, 8)
+            premium = (-worth if buys else worth) if self.kind == "options" else _NONE
+            self._add(wallet, free=realized + premium - fee)
+            return (wallet,), (place,), fee, wallet, realized
+        spent, cost = self._cost(order, quantity)
         pays, gets = (quantity * price, quantity) if buys else (quantity, quantity * price)
         if cost:
             self._add(spent, free=cost - pays, locked=-cost)
@@ -261,18 +271,39 @@ class Ledger:
         place = (order.symbol, order.position_side)
         held, entry = self._books.positions.get(place, (_NONE, _NONE))
         change = quantity if order.side == "BUY" else -quantity
-        closed = min(abs(held), abs(change)) if held * change < 0 else _NONE
-        realized = closed * (price - entry) * (1 if held > 0 else -1)
-        after = held + change
+        after, turns = held + change, held * change < 0
+        closed = min(abs(held), abs(change)) if turns else _NONE
+        realized = self._profit(closed, entry, price) * (1 if held > 0 else -1)
         if not after:
             entry = _NONE
-        elif held * change >= 0:
-            entry = round((abs(held) * entry + abs(change) * price) / abs(after), 8)
+        elif not turns:
+            entry = self._entry((abs(held), entry), (abs(change), price))
         elif abs(change) > abs(held):
             entry = price
         positions = {**self._books.positions, place: (after, entry)}
         self._books = msgspec.structs.replace(self._books, positions=positions)
         return realized
+
+    def _profit(self, quantity: Decimal, entry: Decimal, price: Decimal) -> Decimal:
+        """What closing a long position makes."""
+        if not quantity or self.kind == "options":
+            return _NONE
+        if self.kind == "inverse":
+            return round(quantity * _CONTRACT / entry - quantity * _CONTRACT / price, 8)
+        return quantity * (price - entry)
+
+    def _entry(self, *parts: tuple[Decimal, Decimal]) -> Decimal:
+        """The price of all parts of a position."""
+        there = [part for part in parts if part[0]]
+        quantity = sum((part[0] for part in there), _NONE)
+        if self.kind == "inverse":
+            return round(quantity / sum((amount / price for amount, price in there), _NONE), 8)
+        return round(sum((amount * price for amount, price in there), _NONE) / quantity, 8)
+
+    def _wallet(self, symbol: str) -> str:
+        """The asset that a symbol's trades are settled in."""
+        base, quote = market(symbol)
+        return base if self.kind == "inverse" else quote
 
     def _add(self, asset: str, free: Decimal = _NONE, locked: Decimal = _NONE) -> None:
         held = self._books.balances.get(asset, (_NONE, _NONE))
@@ -311,9 +342,9 @@ class Ledger:
 def market(symbol: str) -> tuple[str, str]:
     """Base and quote asset of a symbol, by its spelling."""
     plain = symbol.partition("_")[0]
-    if "-" in plain:
-        base, _, quote = plain.partition("-")
-        return base, quote
+    base, *more = plain.split("-")
+    if more:  # an option's has an expiry, a strike and a letter there, and is paid for in USDT
+        return base, more[0] if len(more) == 1 else "USDT"
     quote = next((each for each in _QUOTES if plain.endswith(each) and plain != each), "USDT")
     return plain.removesuffix(quote), quote
 

@@ -36,6 +36,8 @@ class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is around the `$rows` of an answer; nothing where it is not said."""
     statuses: dict[str, str] = {}
     """What an order's status is called, where not by the ledger's name."""
+    lists_open: bool = True
+    """Whether the list of orders has those that are open."""
     bad_request: tuple[int, int] | None = None
     """Status and code of every refusal, where they are not Binance's."""
 
@@ -78,9 +80,9 @@ class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             for fill in fills
         ]
 
-    def balances(self, books: Books) -> list[bytes]:
-        """Rows of all balances."""
-        return [self._asset(self.asset_row, books, asset) for asset in books.balances]
+    def balances(self, books: Books, assets: Iterable[str]) -> list[bytes]:
+        """Rows of balances."""
+        return [self._asset(self.asset_row, books, asset) for asset in assets]
 
     def positions(self, books: Books) -> list[bytes]:
         """Rows of all positions that are open."""
@@ -89,10 +91,16 @@ class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ]
 
     def _order(self, order: Order) -> dict[str, object]:
-        return {**_order(order), "status": self.statuses.get(order.status, order.status)}
+        wallet = market(order.symbol)[0 if order.inverse else 1]
+        return {
+            **_order(order),
+            "wallet": wallet,
+            "status": self.statuses.get(order.status, order.status),
+            "plain_status": order.status,
+        }
 
     def _asset(self, template: str, books: Books, asset: str) -> bytes:
-        free, locked = books.balances[asset]
+        free, locked = books.balances.get(asset, (Decimal(0), Decimal(0)))
         values = {
             "asset": asset,
             "free": amount(free),
@@ -138,6 +146,8 @@ def _order(order: Order) -> dict[str, object]:
         "filled_quote": amount(order.quote),
         "average": amount(order.average),
         "open": order.is_open,
+        "signed_quantity": amount(order.quantity if order.side == "BUY" else -order.quantity),
+        "signed_filled": amount(order.filled if order.side == "BUY" else -order.filled),
         "quote_asset": market(order.symbol)[1],
     }
 
@@ -169,6 +179,7 @@ def _fill(fill: Fill) -> dict[str, object]:
         "realized": amount(fill.realized),
         "maker": fill.is_maker,
         "matched": True,
+        "liquidity": "MAKER" if fill.is_maker else "TAKER",
     }
 
 
