@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from listenkey.dialect.events import faults, table_of
 from listenkey.testing.ledger import market
 from listenkey.wire.history import Holdings
 from tests.testing.desk_reader import STREAMS, DeskReader
@@ -147,3 +148,22 @@ def test_a_lost_state_event_shows(stream):
     assert whole == reader.holdings()
     reader.ledger.fill(1, "1", "100", now=2)
     assert reader.holdings() != whole
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_events_are_as_the_catalogue_says(stream):
+    """A bot that reads a testing venue's events strictly reads the real one's, and history's too."""
+    reader = DeskReader(stream)
+    symbols, steps = SYMBOLS[stream], [("place", 1, 4, 1), ("fill", 0, 2, 1), ("cancel", 0, 1, 1)]
+    play(reader, symbols, steps)
+    tables = {
+        event.type: table_of(event)
+        for event in reader.dialect.events
+        if reader.history.stream in event.streams
+    }
+    told = [raw for _, raw in reader.streamed]
+    told += [each.raw for each in reader.recovered(symbols, 0, reader.now)]
+    assert len(told) > 7
+    for raw in told:
+        event = msgspec.json.decode(raw)
+        assert list(faults(tables[event["e"]], event, unknown=True)) == []

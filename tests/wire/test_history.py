@@ -113,6 +113,20 @@ def test_pages_by_number():
     assert read(page.next, [fill(3)], history=history).next is None
 
 
+def test_pages_come_to_an_end():
+    """A venue that gives a full page whatever the number is told from one that has so much."""
+    history = with_limit(1, paging="page", page_parameter="page")
+    page = read(Query("fills", "BTCUSDT", 1001, 3000, page=100), [fill(1)], history=history)
+    assert isinstance(page, Page)
+    assert page.next is None
+    assert not page.whole
+
+
+def test_what_takes_no_times_is_not_held_to_any():
+    """Open orders are of whenever they were made."""
+    assert isinstance(read(Query("open_orders", "BTCUSDT", 5000, 9000), [ORDER]), Page)
+
+
 def test_rows_of_another_time_are_not_believed():
     """A venue that answers with a page of before is asked again; a time cut to its second is none of that."""
     found = read(Query("fills", "BTCUSDT", 5000, 9000), [fill(1, time=2000)])

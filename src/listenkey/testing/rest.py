@@ -20,6 +20,7 @@ from listenkey.service.credentials import refusal
 from listenkey.service.gateway import Gateway
 from listenkey.testing.desk import Answer, Desk
 from listenkey.testing.faults import Faults, Mishap
+from listenkey.testing.shape import shapes
 from listenkey.wire.messages import Reply, Request
 from listenkey.wire.parameters import payloads, read_parameters
 from listenkey.wire.rest import Fault, check_signature, read_api_key, render_fault
@@ -170,9 +171,10 @@ class HistoryCalls:
 
 
 def _places(dialects: Mapping[str, Dialect]) -> Iterator[_Place]:
+    """All calls of the streams that there are books of."""
     for dialect in dialects.values():
         for history in dialect.history:
-            for kind in history.calls:
+            for kind in history.calls if history.stream in shapes() else ():
                 yield _Place(dialect, history, kind)
 
 

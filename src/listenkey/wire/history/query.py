@@ -15,6 +15,8 @@ from listenkey.wire.history.numbers import millis_of
 
 _read: Final = msgspec.json.Decoder(float_hook=str).decode
 _GRAIN: Final = 1000
+_MOST_PAGES: Final = 100
+"""No venue is known to give more; one that gives the same page for ever is left here."""
 
 
 class Query(msgspec.Struct, frozen=True):
@@ -106,7 +108,7 @@ def read_page(
     if found is None or _names_error(answer):
         return _failure(failure_of(dialect, status, headers, body, now), status, answer)
     rows = tuple(_row(history, query, fields) for fields in found)
-    if query.to_ms and rows and not any(_is_in(history, query, row) for row in rows):
+    if call.to_parameter and query.to_ms and rows and not any(_is_in(history, query, row) for row in rows):
         return CallResult("transient", reason="rows of another time than was asked for")
     return _page(call, query, rows)
 
@@ -182,7 +184,7 @@ def _is_in(history: History, query: Query, row: Row) -> bool:
 
 def _page(call: HistoryCall, query: Query, rows: tuple[Row, ...]) -> Page:
     is_full = bool(call.limit) and len(rows) >= call.limit
-    if is_full and call.paging == "page":
+    if is_full and call.paging == "page" and query.page < _MOST_PAGES:
         return Page(rows, msgspec.structs.replace(query, page=query.page + 1))
     begin, end = query.from_ms, query.to_ms
     middle = (begin + end) // 2
