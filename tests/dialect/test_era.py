@@ -60,6 +60,17 @@ def test_methods_go_too() -> None:
     assert era.name == "without-listen-keys"
 
 
+def test_events_are_as_they_were_on_the_day() -> None:
+    """What a venue rebuilt comes in the shape of then; what it left alone, and other streams, as ever."""
+    dialect = DIALECTS["binance-options"]
+    old, new = on_day(dialect, "2025-06-01"), on_day(dialect, "2026-06-01")
+    assert new.events == dialect.events
+    assert {event.type for event in old.events} == {event.type for event in dialect.events}
+    changed = {event.type for event in old.events if event not in dialect.events}
+    assert changed == {"ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE"}
+    assert old.past_events == new.past_events == ()
+
+
 def test_what_is_removed_names_its_era() -> None:
     """The reference says of each call and path when it went."""
     era = call_removed_by(SPOT, SPOT.operations[0])

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 import structlog
 
+from listenkey.dialect.era import on_day
 from listenkey.dialect.registry import load_dialects
 from listenkey.service.catalogue import Catalogue
 from listenkey.service.metrics import Metrics
@@ -13,7 +14,7 @@ SAMPLES = [
     pytest.param(f"{stream}:BTCUSDT" if dialect.key_space.scope == "symbol" else stream, event.sample,
                  id=f"{stream} {event.type}")
     for dialect in DIALECTS.values()
-    for event in dialect.events
+    for event in (*dialect.events, *dialect.past_events)
     for stream in event.streams
 ]  # fmt: skip
 LIABILITY = {"e": "USER_LIABILITY_CHANGE", "E": 1, "a": "BTC", "t": "BORROW", "p": "1.5", "i": "0"}
@@ -35,6 +36,24 @@ def test_what_the_venue_sends_is_taken(stream, sample):
     """The strictest check refuses nothing that the catalogue itself shows."""
     strict, _ = catalogue("strict")
     assert strict.refusal(stream, sample.encode()) is None
+
+
+@pytest.mark.parametrize("day, then, now", [("2025-06-01", True, False), ("2026-06-01", False, True)])
+def test_a_day_has_the_shapes_of_its_own(day, then, now):
+    """Who tries a bot against a day hears of events that the venue did not send then."""
+    dialect = DIALECTS["binance-options"]
+    strict, _ = catalogue("strict", [on_day(dialect, day)])
+    for events, good in ((dialect.past_events, then), (dialect.events, now)):
+        samples = [event.sample.encode() for event in events if event.type == "ACCOUNT_UPDATE"]
+        assert [strict.refusal("binance-options", each) is None for each in samples] == [good]
+
+
+def test_neither_shape_is_no_shape():
+    """That an event was otherwise once lets nothing else pass."""
+    strict, _ = catalogue("strict")
+    said = strict.refusal("binance-options", b'{"e":"ACCOUNT_UPDATE","E":1}')
+    assert said is not None
+    assert "eq: is missing" in said
 
 
 def test_off_takes_everything():

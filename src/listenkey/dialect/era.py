@@ -6,7 +6,7 @@ from datetime import date
 from msgspec.structs import replace
 
 from listenkey.dialect.api import ApiMethod
-from listenkey.dialect.model import Dialect, Era, Operation, PublicCall, SocketPath
+from listenkey.dialect.model import Dialect, Era, Event, Operation, PublicCall, SocketPath
 
 
 def is_day(text: str) -> bool:
@@ -45,6 +45,8 @@ def on_day(dialect: Dialect, day: str) -> Dialect:
         dialect,
         operations=tuple(each for each in dialect.operations if not call_removed_by(past, each)),
         public_calls=(*dialect.public_calls, *_gone(past)),
+        events=tuple(_events(dialect, past)),
+        past_events=(),
         apis=tuple(
             replace(api, methods=tuple(each for each in api.methods if not method_removed_by(past, each)))
             for api in dialect.apis
@@ -53,6 +55,18 @@ def on_day(dialect: Dialect, day: str) -> Dialect:
             _quiet(dialect, path) if path_removed_by(past, path) else path for path in dialect.sockets
         ),
     )
+
+
+def _events(dialect: Dialect, past: Dialect) -> Iterator[Event]:
+    """The events of that day: what is past since takes the place of what it became."""
+    over = {era.name for era in past.eras}
+    then = [event for event in dialect.past_events if event.until not in over]
+    changed = {(event.type, stream) for event in then for stream in event.streams}
+    yield from then
+    for event in dialect.events:
+        streams = tuple(stream for stream in event.streams if (event.type, stream) not in changed)
+        if streams:
+            yield event if streams == event.streams else replace(event, streams=streams)
 
 
 def _quiet(dialect: Dialect, path: SocketPath) -> SocketPath:

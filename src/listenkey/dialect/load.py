@@ -32,7 +32,7 @@ _IDENTITY: Final[Mapping[str, tuple[str, ...]]] = {
     "unknown_paths": ("prefix",),
 }
 
-_OWN: Final = ("name", "hosts", "eras", "events", "catalogues", "history", "histories")
+_OWN: Final = ("name", "hosts", "eras", "events", "past_events", "catalogues", "history", "histories")
 """What a file says of itself alone, and nobody takes over."""
 _LEAD: Final = frozenset({"extends", "without", *_OWN})
 
@@ -88,11 +88,13 @@ def _left_behind(layer: Raw, below: Raw, where: str) -> list[str]:
 
 
 class _Catalogue(msgspec.Struct, forbid_unknown_fields=True):
-    """A mention of a shared file of events: the streams that carry them, and which, if not all."""
+    """A mention of a shared file of events: the streams that carry them, and which, if not all. `until`: they
+    are past, since the era of this name."""
 
     file: str
     streams: tuple[str, ...]
     types: tuple[str, ...] = ()
+    until: str = ""
 
 
 def gather(raw: Raw, find: Callable[[str], Raw | None], where: str) -> Raw:
@@ -102,9 +104,12 @@ def gather(raw: Raw, find: Callable[[str], Raw | None], where: str) -> Raw:
         named = msgspec.convert(raw.get("catalogues", []), list[_Catalogue])
     except msgspec.ValidationError as error:
         raise DialectError(f"{where}: catalogues: {_at(error)}", "give each a file and streams") from error
-    events = [event for one in named for event in _take(one, find(one.file), where)]
-    kept = {name: value for name, value in raw.items() if name != "catalogues"}
-    return {**kept, "events": [*raw.get("events", []), *events]} if events else kept
+    gathered = {name: value for name, value in raw.items() if name != "catalogues"}
+    for one in named:
+        events = _take(one, find(one.file), where)
+        into = "past_events" if one.until else "events"
+        gathered[into] = [*gathered.get(into, []), *events]
+    return gathered
 
 
 def _take(named: _Catalogue, catalogue: Raw | None, where: str) -> list[Raw]:
@@ -114,6 +119,8 @@ def _take(named: _Catalogue, catalogue: Raw | None, where: str) -> list[Raw]:
         what = f"{', '.join(missing)} is not in {named.file}" if catalogue else f"there is no {named.file}"
         raise DialectError(f"{where}: catalogues: {what}", "see the files in listenkey/dialect/data/events")
     common = {"documentation": catalogue["documentation"], "streams": list(named.streams)}
+    if named.until:
+        common["until"] = named.until
     return [{**common, **there[name]} for name in named.types or there]
 
 

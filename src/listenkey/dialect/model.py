@@ -308,6 +308,8 @@ class Event(_Model, frozen=True, kw_only=True):
     fields: tuple[Field, ...]
     sample: str
     """A whole event as JSON text, made up, in the venue's order and with its oddities."""
+    until: str = ""
+    """For `past_events`: the era since which it is so no more."""
     documentation: str = ""
 
 
@@ -488,6 +490,8 @@ class Dialect(_Model, frozen=True, kw_only=True):
     hosts: tuple[Host, ...] = ()
     eras: tuple[Era, ...] = ()
     events: tuple[Event, ...] = ()
+    past_events: tuple[Event, ...] = ()
+    """Events as they were before a change; those of today may have the same types."""
     history: tuple[History, ...] = ()
     root: bool = True
     """REST calls are reachable without prefix, Host or listener of its own."""

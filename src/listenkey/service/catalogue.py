@@ -22,7 +22,7 @@ _log = structlog.get_logger(__name__)
 
 
 class _Row(msgspec.Struct, frozen=True):
-    """One kind of event of a stream."""
+    """One shape of a kind of event of a stream; today's is the first."""
 
     look: Callable[[bytes], object]
     table: Parts
@@ -37,15 +37,16 @@ class Catalogue:
         self._strict = mode == "strict"
         self._metrics = metrics
         self._warned: set[tuple[str, str, str]] = set()
-        self._streams: dict[str, dict[str, _Row]] = {}
+        self._streams: dict[str, dict[str, tuple[_Row, ...]]] = {}
         for dialect in dialects if mode != "off" else ():
-            for event in dialect.events:
+            for event in (*dialect.events, *dialect.past_events):
                 self._add(event)
 
     def _add(self, event: Event) -> None:
         row = _Row(checker(event, forbid=self._strict), table_of(event))
         for stream in event.streams:
-            self._streams.setdefault(stream, {})[event.type] = row
+            rows = self._streams.setdefault(stream, {})
+            rows[event.type] = (*rows.get(event.type, ()), row)
 
     def refusal(self, stream: str, payload: bytes) -> str | None:
         """Why an event of a stream is not taken, in words; None for one that is. `payload` is an object."""
@@ -53,11 +54,11 @@ class Catalogue:
         if rows is None:
             return None
         kind = event_type(payload)
-        row = rows.get(kind)
-        if row is None:
+        shapes = rows.get(kind)
+        if shapes is None:
             return _unknown(kind, rows) if self._strict else None
-        found = self._faults(row, payload)
-        if not found:
+        found = self._faults(shapes[0], payload)
+        if not found or any(not self._faults(each, payload) for each in shapes[1:]):
             return None
         if self._strict:
             return f"no {kind} as the catalogue has it: {'; '.join(found)}"
@@ -88,6 +89,6 @@ class Catalogue:
             _log.warning("event_not_as_described", stream=told[0], type=kind, faults=found)
 
 
-def _unknown(kind: str, rows: dict[str, _Row]) -> str:
+def _unknown(kind: str, rows: Iterable[str]) -> str:
     known = ", ".join(sorted(rows))
     return f"the stream has no event {kind[:_LONGEST] or 'without a type in e'}; it has {known}"

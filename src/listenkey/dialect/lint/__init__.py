@@ -4,7 +4,7 @@ nowhere, templates that cannot be filled, keys that could be guessed.
 
 from listenkey.dialect.lint.api import check_apis, check_token_calls
 from listenkey.dialect.lint.calls import check_calls, check_failures, check_limits, check_operations
-from listenkey.dialect.lint.events import check_events, check_snapshots
+from listenkey.dialect.lint.events import check_events, check_past_events, check_snapshots
 from listenkey.dialect.lint.history import check_history
 from listenkey.dialect.lint.keys import check_auth, check_key_space, check_names
 from listenkey.dialect.lint.sockets import check_controls, check_endings, check_heartbeats, check_sockets
@@ -29,6 +29,7 @@ _CHECKS = (
     check_eras,
     check_history,
     check_events,
+    check_past_events,
     check_snapshots,
 )
 

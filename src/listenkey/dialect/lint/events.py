@@ -30,6 +30,22 @@ def check_events(dialect: Dialect) -> Iterator[str]:
             yield f"events of {name}: {missing} has no row, and the stream names it"
 
 
+def check_past_events(dialect: Dialect) -> Iterator[str]:
+    """Events of the past: of streams and until eras that are there, one row a type and era."""
+    eras, streams = {era.name for era in dialect.eras}, {stream.name for stream in dialect.streams}
+    yield from twice("past_events", (f"{event.type} until {event.until}" for event in dialect.past_events))
+    for event in dialect.past_events:
+        where = f"past_events.{event.type}"
+        yield from _event(where, event)
+        if event.until not in eras:
+            yield f"{where}.until: there is no era called {event.until}"
+        for name in sorted(set(event.streams) - streams):
+            yield f"{where}: there is no stream called {name}"
+    for event in dialect.events:
+        if event.until:
+            yield f"events.{event.type}.until: stands with past_events"
+
+
 def check_snapshots(dialect: Dialect) -> Iterator[str]:
     """Each snapshot is JSON, of states of its stream, and names a topic that is there."""
     for stream in dialect.streams:
