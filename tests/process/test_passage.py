@@ -48,6 +48,7 @@ class Desk:
             def reply(self, status, answer):
                 data = json.dumps(answer).encode()
                 self.send_response(status)
+                self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(data)))
                 self.send_header("X-MBX-ORDER-COUNT-10S", str(desk.calls["orders"]))
                 self.end_headers()
