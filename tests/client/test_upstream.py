@@ -9,7 +9,7 @@ import pytest
 
 from listenkey.client.items import Event, Gap, State
 from listenkey.core.moment import Moment
-from listenkey.core.position import Position
+from listenkey.core.position import Missing, Position
 from listenkey.core.repeats import NaturalIds
 from listenkey.service.publish import Problem
 from listenkey.service.upstreams import UpstreamFigures
@@ -36,6 +36,7 @@ class Replayed:
         self._items = items
         self._end = position
         self._ends = ends
+        self._more = asyncio.Event()
 
     async def __aenter__(self):
         return self
@@ -43,9 +44,15 @@ class Replayed:
     async def __aexit__(self, *_):
         pass
 
+    def give(self, item):
+        """One more."""
+        self._items.append(item)
+        self._more.set()
+
     async def next_item(self):
         if not self._items and not self._ends:
-            await asyncio.Event().wait()
+            await self._more.wait()
+        self._more.clear()
         return self.waiting_item()
 
     def waiting_item(self):
@@ -185,6 +192,32 @@ async def test_after_a_kill_it_goes_on_where_the_journal_ends(relay):
     assert beginning.known == [("x", event(1, s="BTCUSDT").raw), ("x", event(2, o={"s": "ETHUSDT"}).raw)]
     assert beginning.symbols == ["BTCUSDT", "ETHUSDT"]
     assert relay.beginnings[0].since == "", "the first start knows nothing, and begins live"
+
+
+async def test_the_first_mark_is_kept_before_the_first_event(relay, monkeypatch):
+    """Killed in its first second, a relay has journaled nothing, or knows from when on it has to ask."""
+    journaled, real = [], relay.journal.publish
+
+    async def publish(found):
+        journaled.extend(relay.journal.read_mark() for what, _ in found if isinstance(what, bytes))
+        return await real(found)
+
+    monkeypatch.setattr(relay.journal, "publish", publish)
+    first = Replayed([State("open")], Moment(NOW_MS))
+    task = asyncio.create_task(relay.run(first, until=lambda relay: relay.figures.events == 1))
+    async with asyncio.timeout(20):
+        while not relay.journal.read_mark():
+            await asyncio.sleep(0.01)
+        first.give(event(1))
+        await task
+    assert journaled == [str(NOW_MS)]
+
+
+async def test_a_journal_that_somebody_else_filled_is_gone_on_with(relay):
+    """From its last event on: what came between is asked for, or named missing."""
+    await relay.journal.publish([(event(7).raw, None), (Missing("disconnected"), None)])
+    await relay.run(Replayed([]))
+    assert relay.beginnings[0].since == str(NOW_MS + 7)
 
 
 async def test_what_was_had_long_ago_is_not_read_again(relay):

@@ -41,7 +41,7 @@ class UpstreamFigures:
         if backfilled:
             self.backfilled += 1
             return
-        sent_ms = _sent_at(payload)
+        sent_ms = sent_at_ms(payload)
         if sent_ms:
             self._lags.append(to_millis(now) - sent_ms)
 
@@ -54,7 +54,7 @@ class UpstreamFigures:
         return lags[min(int(len(lags) * quantile), len(lags) - 1)]
 
 
-def _sent_at(payload: bytes) -> int:
+def sent_at_ms(payload: bytes) -> int:
     """The venue's stamp in an event's head, in ms; 0 where there is none."""
     at = payload.find(_SENT_AT, 0, _HEAD)
     digits = payload[at + len(_SENT_AT) : at + len(_SENT_AT) + 20].lstrip() if at >= 0 else b""

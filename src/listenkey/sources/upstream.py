@@ -24,7 +24,7 @@ from listenkey.core.position import Missing
 from listenkey.core.repeats import NaturalIds
 from listenkey.service.publish import Problem
 from listenkey.service.source import SourceJournal
-from listenkey.service.upstreams import UpstreamFigures
+from listenkey.service.upstreams import UpstreamFigures, sent_at_ms
 from listenkey.wire.frames import event_type
 
 _LONGEST_ID: Final = 200
@@ -112,6 +112,8 @@ class UpstreamReader:
                 await self._take(items)
                 self._mark = mark or self._mark
                 self._busy = False
+                if not self._kept:  # no event may be journaled before there is a first one
+                    await self.keep_mark()
         finally:
             keeping.cancel()
             self._look(stream)
@@ -190,12 +192,18 @@ class UpstreamReader:
     # Going on ---------------------------------------------------------------------------------------
 
     def _beginning(self) -> tuple[str, Known, Sequence[str]]:
-        mark = self._mark or self._journal.read_mark()
-        self._mark = self._kept = mark
+        kept = self._journal.read_mark()
+        self._kept = kept
+        self._mark = mark = self._mark or kept or self._last_moment()
         if not mark.isdigit():  # a gateway's position says all; and without a mark nothing is known
             return mark, (), ()
         known, symbols = self._journal_end(int(mark))
         return mark, known[::-1], sorted(symbols)
+
+    def _last_moment(self) -> str:
+        """When the last event came, of a journal without a mark: somebody else filled it so far."""
+        newest = next((each for each in self._journal.read_back() if not each.gap), None)
+        return "" if newest is None else str(sent_at_ms(newest.payload) or to_millis(newest.time))
 
     def _journal_end(self, since_ms: int) -> tuple[list[tuple[str, bytes]], set[str]]:
         """The events of the journal that came about then and later, the newest first, and the symbols of
