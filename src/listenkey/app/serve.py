@@ -16,6 +16,7 @@ from listenkey.app.compose import make_gateway, open_store
 from listenkey.app.dialects import configured_dialects
 from listenkey.app.logs import configure
 from listenkey.app.passage import make_passage
+from listenkey.app.replays import Replays
 from listenkey.app.upstreams import Upstreams
 from listenkey.base.errors import ConfigError, ListenKeyError
 from listenkey.config import Settings
@@ -75,7 +76,7 @@ async def _serve(settings: Settings, gateway: Gateway, listeners: Listeners, dem
     loop.add_signal_handler(signal.SIGHUP, _reload, listeners)
     if demo:
         await demonstration.prepare(gateway)
-    upstreams = Upstreams(settings, gateway)
+    upstreams, replays = Upstreams(settings, gateway), Replays(settings, gateway)
     try:
         await upstreams.start()
         await listeners.start()
@@ -86,12 +87,14 @@ async def _serve(settings: Settings, gateway: Gateway, listeners: Listeners, dem
         if demo:
             demonstration.print_lines(venues[0])
             events = demonstration.start(gateway)
+        await replays.start()
         _log.info("ready", venues=venues, admin=admin, data=settings.data)
         await stop.wait()
         _log.info("draining")
         if events is not None:
             events.cancel()
     finally:
+        await replays.stop()
         await upstreams.stop()
         await listeners.drain(DRAIN_SECONDS)
     return 0

@@ -12,6 +12,7 @@ def deeper_problems(settings: Settings) -> list[str]:
         *_accepted_problems(settings),
         *_passage_problems(settings),
         *_upstream_problems(settings),
+        *_replay_problems(settings),
     ]
 
 
@@ -46,6 +47,19 @@ def _upstream_problems(settings: Settings) -> list[str]:
 
     try:
         upstream_openers(settings, configured_dialects(settings))
+    except DialectError:
+        return []  # said already
+    except ConfigError as error:
+        return [str(error)]
+    return []
+
+
+def _replay_problems(settings: Settings) -> list[str]:
+    from listenkey.app.dialects import configured_dialects
+    from listenkey.app.replay_settings import replayed_streams
+
+    try:
+        replayed_streams(settings, configured_dialects(settings))
     except DialectError:
         return []  # said already
     except ConfigError as error:

@@ -9,10 +9,11 @@ import click
 import msgspec
 
 from listenkey.base.errors import Refused
+from listenkey.cli.recording import Recording
 from listenkey.client.credentials import KEY_VARIABLE, SECRET_VARIABLE, found, read_file
 from listenkey.client.items import Event, Gap, Item
+from listenkey.client.record import event_json, told
 from listenkey.client.stream import Stream, open_stream
-from listenkey.core.position import Position
 
 
 @click.command()
@@ -22,6 +23,11 @@ from listenkey.core.position import Position
 @click.option("--ws-url", metavar="URL", default="", help="The same for sockets; else it follows from it.")
 @click.option("--since", metavar="EPOCH:OFFSET", help="Go on after this position; of a gateway.")
 @click.option("--until-idle", is_flag=True, help="End when nothing later is there; of a gateway.")
+@click.option(
+    "--record",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write the stream down in this file, for `[[replay]]`; it goes on at the file's end.",
+)
 @click.option(
     "--api-key-file",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -39,6 +45,7 @@ def command(
     ws_url: str,
     since: str | None,
     until_idle: bool,
+    record: Path | None,
     api_key_file: Path | None,
     api_secret_file: Path | None,
 ) -> None:
@@ -60,63 +67,56 @@ def command(
     )
     if until_idle and gateway is None:
         raise Refused("a venue's stream does not say when nothing more is there", "give --gateway")
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_print(opened, until_idle=until_idle))
+    recording = None if record is None else Recording(record, stream)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(_print(opened, Printer(recording), until_idle=until_idle))
+    finally:
+        if recording is not None:
+            recording.close()
 
 
 def _secret(file: Path | None, variable: str) -> str:
     return found(variable) if file is None else read_file(file)
 
 
-async def _print(stream: Stream, *, until_idle: bool) -> None:
+class Printer:
+    """Where the items go."""
+
+    def __init__(self, recording: Recording | None) -> None:
+        self._recording = recording
+
+    def show(self, item: Item) -> None:
+        """Write an item down, and then print it: what was printed is in the record."""
+        if self._recording is not None:
+            self._recording.add(item)
+        if isinstance(item, Event):
+            _write(event_json(item))
+        elif isinstance(item, Gap):
+            _write(msgspec.json.encode({"gap": told(item)}))
+        else:
+            click.echo(f"{item.state} {item.reason}".strip(), err=True)
+
+
+async def _print(stream: Stream, printer: Printer, *, until_idle: bool) -> None:
     async with stream:
-        printing = asyncio.create_task(_print_all(stream))
+        printing = asyncio.create_task(_print_all(stream, printer))
         if not until_idle:
             await printing
             return
         idle = asyncio.create_task(stream.caught_up())
         await asyncio.wait((printing, idle), return_when=asyncio.FIRST_COMPLETED)
         if printing.done():
+            idle.cancel()
             await printing
         while (item := stream.waiting_item()) is not None:
-            _show(item)
+            printer.show(item)
         printing.cancel()
 
 
-async def _print_all(stream: Stream) -> None:
+async def _print_all(stream: Stream, printer: Printer) -> None:
     async for item in stream:
-        _show(item)
-
-
-def _show(item: Item) -> None:
-    if isinstance(item, Event):
-        place = (
-            b""
-            if item.position is None
-            else b'"offset":%d,"epoch":"%b",'
-            % (
-                item.position.offset,
-                item.position.epoch.encode(),
-            )
-        )
-        raw = msgspec.json.format(item.raw, indent=-1) if b"\n" in item.raw else item.raw
-        _write(b'{%b"event":%b}' % (place, raw))
-    elif isinstance(item, Gap):
-        _write(msgspec.json.encode({"gap": _gap(item)}))
-    else:
-        click.echo(f"{item.state} {item.reason}".strip(), err=True)
-
-
-def _gap(gap: Gap) -> dict[str, object]:
-    told: dict[str, object] = {"reason": gap.reason}
-    told |= {name: _place(place) for name in ("first", "last") if (place := getattr(gap, name)) is not None}
-    if gap.since_ms:
-        told |= {"since": gap.since_ms, "until": gap.until_ms}
-    return told
-
-
-def _place(position: Position) -> str:
-    return str(position)
+        printer.show(item)
 
 
 def _write(line: bytes) -> None:

@@ -34,6 +34,8 @@ def from_text(field: Field, text: str) -> object:
         value = True if lower in _YES else False if lower in _NO else text
     elif origin is int:
         value = _number(text)
+    elif origin is float:
+        value = _fraction(text)
     elif origin is tuple:
         value = [part.strip() for part in text.split(",") if part.strip()]
     elif origin is dict:
@@ -52,6 +54,13 @@ def _number(text: str) -> int | str:
         return text
 
 
+def _fraction(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 def describe(field: Field) -> str:
     """What a value of the setting is, in words: `a whole number, 1 to 3600`."""
     if field.choices:
@@ -62,6 +71,7 @@ def describe(field: Field) -> str:
 _WORDS = {
     bool: "true or false",
     int: "a whole number",
+    float: "a number",
     str: "text",
     tuple: "a list of texts",
     dict: "a table of whole numbers, each at least 1",

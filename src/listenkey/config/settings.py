@@ -248,6 +248,20 @@ class UpstreamSettings(_Section, frozen=True):
     ] = None
 
 
+class ReplaySettings(_Section, frozen=True):
+    """A record of `listenkey tail --record` that is played into a journal once the gateway is ready, its gaps
+    too. NAME is yours; `[[replay]]` without a name will do. What is journaled already is not journaled again:
+    a gateway that was started anew goes on where it was."""
+
+    file: Annotated[str, says("The record.")] = ""
+    account: Annotated[str, says("Account to journal for; made where there is none.")] = ""
+    stream: Annotated[str, says("Stream to journal under; empty for the record's own.")] = ""
+    speed: Annotated[
+        float, says("How fast: 1 as it came, 10 ten times as fast, 0 all at once.", ge=0, le=1_000_000)
+    ] = 1.0
+    loop: Annotated[bool, says("Begin again at the end, as if all of it were new.")] = False
+
+
 class AcceptedKeys(_Section, frozen=True):
     """API keys of the venue's own that an account's bots have already, and that are good here too. NAME is
     yours; `[[accept_api_keys]]` without a name will do. The gateway knows no secret of theirs and checks no
@@ -362,6 +376,7 @@ class Settings(_Section, frozen=True):
     dialect: dict[str, DialectSettings] = {}
     stream: dict[str, StreamSettings] = {}
     upstream: dict[str, UpstreamSettings] = {}
+    replay: dict[str, ReplaySettings] = {}
     accept_api_keys: dict[str, AcceptedKeys] = {}
     passage: dict[str, PassageSettings] = {}
 

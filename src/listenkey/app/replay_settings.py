@@ -1,0 +1,40 @@
+"""`[[replay]]`: what is to be played, from the configuration and the first lines of records. Needs nothing of
+the server's, so that any machine can check a configuration."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from listenkey.base.errors import ConfigError, Refused
+from listenkey.base.ids import check_account_name
+from listenkey.client.record import stream_of
+from listenkey.config import ReplaySettings, Settings
+from listenkey.dialect.model import Dialect
+from listenkey.service.names import StreamNames
+
+
+def replayed_streams(settings: Settings, dialects: Mapping[str, Dialect]) -> dict[str, str]:
+    """The stream that each `[[replay]]` fills. Errors: `ConfigError` for what is missing, cannot be read, or
+    is no record."""
+    names = StreamNames(dict(dialects))
+    return {name: _stream(f"replay.{name}", given, names) for name, given in settings.replay.items()}
+
+
+def _stream(where: str, given: ReplaySettings, names: StreamNames) -> str:
+    if not given.account:
+        raise ConfigError(f"{where}.account is not set", "name the account to journal for")
+    try:
+        check_account_name(given.account)
+    except Refused as error:
+        raise ConfigError(f"{where}.account: {error.message}", error.remedy) from error
+    try:
+        with Path(given.file).open("rb") as lines:
+            recorded = stream_of(next((line for line in lines if line.strip()), b""))
+    except OSError as error:
+        problem = f"{where}.file cannot be read: {error.strerror}"
+        raise ConfigError(problem, "check the path and its mode") from error
+    if not recorded:
+        raise ConfigError(f"{where}.file is no record", "make one with `listenkey tail --record`")
+    stream = given.stream or recorded
+    if not names.is_stream(stream):
+        raise ConfigError(f"{where}.stream: there is no stream {stream}", "see `listenkey dialect list`")
+    return stream
