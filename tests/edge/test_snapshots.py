@@ -156,35 +156,6 @@ class TestSpot:
             await socket.silent()
 
 
-class TestEndedKeys:
-    async def test_the_socket_stays_open_and_quiet_unless_it_is_to_end(self, make_gate):
-        """`silence`: as the venue, the notice and nothing more. `close`: the notice, then the end, for
-        clients that only reconnect on one. So for a deleted key and for one that ran out."""
-        for policy in ("silence", "close"):
-            async with make_gate(streams=Streams(ended_key=policy)) as gate:
-                for stream, path in (("bingx-swap", "/swap-market"), ("binance-usdm", "/private/ws")):
-                    calls = BINGX if stream == "bingx-swap" else "/fapi/v1/listenKey"
-                    api_key = await gate.api_key(stream.replace("-", "."))
-                    key = await gate.listen_key(api_key, calls)
-                    socket = await gate.dial(f"{path}?listenKey={key}")
-                    await gate.venue_call("DELETE", f"{calls}?listenKey={key}", api_key)
-                    assert (await socket.json())["e"] == "listenKeyExpired"
-                    if policy == "close":
-                        assert await socket.closed() == (1008, "Invalid listenKey")
-                    else:
-                        await socket.silent()
-
-    async def test_a_socket_with_another_live_key_goes_on(self, make_gate):
-        """One of two bots' keys that share a socket may end without the other one's stream."""
-        async with make_gate(streams=Streams(ended_key="close")) as gate:
-            api_keys = [await gate.api_key(name) for name in "ab"]
-            keys = [await gate.listen_key(api_key, "/fapi/v1/listenKey") for api_key in api_keys]
-            socket = await gate.dial(f"/private/ws?listenKey={keys[0]}&listenKey={keys[1]}")
-            await gate.venue_call("DELETE", "/fapi/v1/listenKey", api_keys[0])
-            assert (await socket.json())["listenKey"] == keys[0]
-            await socket.silent()
-
-
 def topic(name):
     """A subscription."""
     return {"id": "one", "reqType": "sub", "dataType": name}
