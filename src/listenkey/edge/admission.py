@@ -14,6 +14,7 @@ from listenkey.wire.messages import Fault
 from listenkey.wire.routes import ApiRoute, SocketRoute
 
 _MOST_EARLY: Final = 65_536
+_UNCOUNTED: Final = Verdict(None)
 
 
 class Admission:
@@ -30,20 +31,24 @@ class Admission:
         """Count an attempt to open a stream's socket, and say for which product. Without a key on a path of
         several, it counts only where each of them counts."""
         live = _key_of(actions)
-        meant = [each.dialect for each in route.candidates] if live is None else [live.dialect]
-        dialect, pools = meant[0], meant[0].frames.connection_pools
-        if not all(each.frames.connection_pools for each in meant):
-            return dialect, Verdict(None)
+        dialect = route.candidates[0].dialect if live is None else live.dialect
+        pools = dialect.frames.connection_pools
+        counts = pools and (
+            live is not None or all(each.dialect.frames.connection_pools for each in route.candidates)
+        )
+        if not counts:
+            return dialect, _UNCOUNTED
         call = Call(dialect, "", pools, 1, address, _caller(live), "stream")
         return dialect, self._gateway.limiter.admit(call, self._gateway.clock.now())
 
     def seat(self, route: SocketRoute, actions: Sequence[Action], address: str) -> Seat | Fault | None:
         """A place among the open sockets of a stream; None where nobody counts them."""
-        live = _key_of(actions)
         candidate = route.candidates[0]
         most = candidate.dialect.frames.sockets_per_address
-        who = self._gateway.limiter.place_of(address, _caller(live))
-        if not most or not candidate.stream or who is None:
+        if not most or not candidate.stream:
+            return None
+        who = self._gateway.limiter.place_of(address, _caller(_key_of(actions)))
+        if who is None:
             return None
         places = self._by_stream.setdefault(candidate.stream, Places(most))
         return Seat.take(places, who) or Fault("too_many_connections", {"limit": most})
@@ -61,8 +66,10 @@ class Admission:
 
 
 def _key_of(actions: Iterable[Action]) -> LiveKey | None:
-    found = next((action.live for action in actions if isinstance(action, Bind)), None)
-    return found if isinstance(found, LiveKey) else None
+    for action in actions:
+        if isinstance(action, Bind) and isinstance(action.live, LiveKey):
+            return action.live
+    return None
 
 
 def _caller(live: LiveKey | None) -> Caller | None:

@@ -6,6 +6,7 @@ itself be asked, its window is as small, since the gateway has to remember as mu
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -40,8 +41,10 @@ class Agreed(msgspec.Struct, frozen=True):
         )
 
 
+@lru_cache(maxsize=64)
 def agree(offered: bytes) -> Agreed | None:
-    """The first offer of a `Sec-WebSocket-Extensions` header that can be met, if there is one."""
+    """The first offer of a `Sec-WebSocket-Extensions` header that can be met, if there is one. Most clients
+    offer what a thousand others do."""
     if not offered:
         return None
     try:

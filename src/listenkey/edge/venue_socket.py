@@ -92,10 +92,10 @@ class VenueSockets:
 
     def agree(self, session: Session, route: SocketRoute, offered: bytes) -> Agreed | None:
         """The compression that a socket gets: where the product has it, or all that it may turn out to be."""
-        meant = route.candidates if awaits_key(session) else (session.speaks_for,)
-        if not offered or not self._deflate or not all(each.dialect.frames.deflate for each in meant):
+        if not offered or not self._deflate:
             return None
-        return agree(offered)
+        meant = route.candidates if awaits_key(session) else (session.speaks_for,)
+        return agree(offered) if all(each.dialect.frames.deflate for each in meant) else None
 
     def resolve(self, address: str, name: str) -> LiveKey | None:
         """The live key that a name is; what is none is counted, and logged without being told."""

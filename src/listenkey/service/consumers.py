@@ -121,9 +121,10 @@ class Consumers:
         consumer = self._find(ConsumerId(stream.account_id, stream.stream, holder, place), view)
         now = self._clock.now()
         consumer.forget_ended(now - rules.reach.longest)
-        views = self._views_since(consumer.cursor, stream, view)
+        cursor = consumer.cursor
+        views = self._views_since(cursor, stream, view)
         time_of = partial(self._time_of, stream)
-        openings = start_through(consumer.cursor, views, rules.reach, time_of, now)
+        openings = start_through(cursor, views, rules.reach, time_of, now)
         for opening, each in zip(openings, views, strict=True):
             self._report(key, consumer.id, opening)
             self._metrics.events_replayed += each.head - opening.after

@@ -15,6 +15,7 @@ from listenkey.wire.messages import Fault, Request
 
 _MICROSECOND: Final = "MICROSECOND"
 _UNITS: Final = frozenset(("", "MILLISECOND", _MICROSECOND))
+_NOBODY: Final[frozenset[str]] = frozenset()
 _ANY_EVENT: Final[Parts] = {"E": Node(Field("E", "time_ms", "When the event was made"), {})}
 """What is known of an event that the catalogue has not, such as a notice."""
 
@@ -22,6 +23,8 @@ _ANY_EVENT: Final[Parts] = {"E": Node(Field("E", "time_ms", "When the event was 
 def wants_micros(dialects: Iterable[Dialect], query: bytes) -> frozenset[str]:
     """The names of the dialects for which a handshake asks for microseconds, in capitals or not. Unasked,
     venues send milliseconds."""
+    if not query:
+        return _NOBODY
     units = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
     return frozenset(each.name for each in dialects if _unit_for(each, units) == _MICROSECOND)
 
@@ -29,6 +32,8 @@ def wants_micros(dialects: Iterable[Dialect], query: bytes) -> frozenset[str]:
 def without_unit(dialects: Iterable[Dialect], query: bytes) -> Dialect | None:
     """The dialect that a handshake asks for a unit that there is not, which is its `time_unit_wrong`; those
     without units are never asked."""
+    if not query:
+        return None
     units = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
     return next((each for each in dialects if _unit_for(each, units) not in _UNITS), None)
 
