@@ -94,7 +94,7 @@ def test_history_tells_every_fact_that_was_streamed(stream, steps, leaves_out):
     assert [each.time_ms for each in told] == sorted(each.time_ms for each in told)
     for each in told:
         time, raw = facts[each.identity]
-        assert time - GRAIN.get(stream, 0) <= each.time_ms <= time
+        assert time <= each.time_ms <= time + GRAIN.get(stream, 0)
         there, here = plain(raw), plain(each.raw)
         if stream in GRAIN:
             del there["T"]

@@ -282,6 +282,25 @@ def test_balances_that_rest_rounds():
     assert folded == holdings_of(history, [row])
 
 
+@pytest.mark.parametrize(
+    ("created", "updated", "time"),
+    [(1000, 2345, 2345), (1000, 9000, 2999), (2500, 2500, 2500), (1000, 1500, 2000)],
+)
+def test_times_that_are_cut_to_seconds(created, updated, time):
+    """The latest that it may have been, so that nothing that a snapshot has not is taken for part of it."""
+    bingx = DIALECTS["bingx"]
+    history = bingx.histories("bingx-spot")[0]
+    order = {"orderId": 7, "origQty": "5", "updateTime": updated}
+    fields = {"id": 9, "qty": "1", "price": "2", "time": 2000}
+    told = events_of(
+        bingx,
+        history,
+        [Row("orders", "LTC-USDT", "7", "", created, order)],
+        [Row("fills", "LTC-USDT", "7", "9", 2000, fields)],
+    )
+    assert [each.time_ms for each in told] == [created, time]
+
+
 def test_amounts_that_are_numbers():
     """BingX spot writes amounts as JSON numbers, and so do the events made of its rows, digit by digit."""
     bingx = DIALECTS["bingx"]

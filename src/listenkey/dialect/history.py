@@ -77,6 +77,8 @@ class FillRow(_Model, frozen=True, kw_only=True):
     quantity: str = "qty"
     price: str = "price"
     quote: str = ""
+    grain_ms: int = 1
+    """What times are cut to: 1000 for seconds. Events then have the latest moment that it may have been."""
 
 
 class BalanceRow(_Model, frozen=True, kw_only=True):

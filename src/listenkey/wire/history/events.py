@@ -125,11 +125,25 @@ def _walk(history: History, order: Row, fills: list[Row], from_ms: int) -> Itera
         done = _Done(done.filled + last.filled, done.quote + last.quote)
         over = _is_over(history, order, done.filled, is_last=fill is fills[-1])
         now = event.filled if over else event.partly
-        at = max(fill.time_ms, order.time_ms)
-        yield tell(at, fill, execution="TRADE", status=now, done=done, last=last, open=not over)
+        yield tell(
+            _filled_at(history, order, fill),
+            fill,
+            execution="TRADE",
+            status=now,
+            done=done,
+            last=last,
+            open=not over,
+        )
     if end is not None:
         last_word = event.ended.get(status, status)
         yield tell(_updated(history, order), None, execution=end, status=last_word, done=done, open=False)
+
+
+def _filled_at(history: History, order: Row, fill: Row) -> int:
+    """When a fill was, or the latest that it may have been: within its second, and no later than the order
+    was changed last."""
+    latest = min(fill.time_ms + history.fill_row.grain_ms - 1, _updated(history, order))
+    return max(fill.time_ms, order.time_ms, latest)
 
 
 def _spent(history: History, fill: Row) -> Decimal:
