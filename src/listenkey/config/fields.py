@@ -17,6 +17,10 @@ COMMAND_VARIABLES: Final = {
     "LISTENKEY_CONFIG": "Configuration file, as `--config`.",
     "LISTENKEY_ADMIN": "Address of the admin listener to call, as `--admin` of the commands that call one.",
     "LISTENKEY_TOKEN": "Token for the admin listener, as `--token`.",
+    "LISTENKEY_API_KEY": "API key of the client, where none is given; also of `listenkey tail`.",
+    "LISTENKEY_API_KEY_FILE": "File that holds it instead.",
+    "LISTENKEY_API_SECRET": "API secret of the client, or a private key in PEM, where none is given.",
+    "LISTENKEY_API_SECRET_FILE": "File that holds it instead.",
     "LISTENKEY_CA": "Certificate to trust when calling an admin listener with TLS, as `--ca`.",
 }
 
