@@ -206,6 +206,15 @@ async def test_a_dialect_goes_along_with_the_one_of_its_host(make_gate, venue):
             assert (await exchange(gate, request))[0] == status, path
 
 
+async def test_what_a_venue_has_removed_is_said_here(make_gate, venue):
+    """A gateway that plays a venue of some day answers for it, whatever else passes."""
+    given = {"binance-spot": PassageSettings(rest=venue.url, sockets="", api="")}
+    async with make_gate(passage=given, era="2026-03-01") as gate:
+        raw = await gate.raw(b"POST /api/v3/userDataStream HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await raw.answer())[0] == 410
+        assert not venue.calls
+
+
 TRICKS = [
     "/fapi//v1/order", "/fapi/v1/../v1/listenKey", "/fapi/./v1/order", "/fapi/v1/%2e%2e/order",
     "/fapi/v1%2forder", "/fapi/v1%5Corder", "/fapi/v1/order%00", "/fapi/v1/%252e", "/fapi\\v1\\order",

@@ -307,6 +307,26 @@ async def _send_much(socket):
         await socket.send(b"x" * (1 << 20))
 
 
+async def test_one_address_has_so_many_sockets(make_gate, market):
+    """Whatever they turn out to be; each that ends makes room for another."""
+    from listenkey.config import Streams
+
+    given = {"binance-usdm": PassageSettings(rest="", sockets=market.url, api="")}
+    async with make_gate(passage=given, streams=Streams(market_sockets_per_address=2)) as gate:
+        key = await gate.listen_key(await gate.api_key())
+        for _ in range(3):
+            mine = await gate.dial("/ws")
+            await mine.ask({**SUBSCRIBE, "params": [key]})
+            theirs, late = await gate.dial("/ws/btcusdt@trade"), await gate.dial("/ws")
+            assert await late.ask(SUBSCRIBE) == SUBSCRIBE
+            assert (await gate.refusal("/ws/btcusdt@trade")).status_code == 502
+            assert (await gate.refusal("/ws")).status_code == 502
+            for socket in (theirs, late):
+                await socket.socket.close()
+            await until(lambda: not gate.listeners._beyond._sockets)
+        assert not gate.listeners._beyond._places._taken
+
+
 async def test_the_end_of_the_gateway_ends_its_tunnels(make_gate, market):
     """And one socket too many is refused before it."""
     async with passing(make_gate, market.url, connections=1) as gate:

@@ -29,7 +29,10 @@ def configured_venues(settings: Settings, dialects: Mapping[str, Dialect]) -> di
 def make_passage(settings: Settings, gateway: Gateway) -> Passage | None:
     """What passes calls and sockets on; None where nothing is to be passed. Errors: `ConfigError`."""
     venues = configured_venues(settings, gateway.dialects)
-    return Passage(venues, gateway.metrics, gateway.clock.now) if venues else None
+    if not venues:
+        return None
+    an_address = settings.streams.market_sockets_per_address
+    return Passage(venues, gateway.metrics, gateway.clock.now, an_address=an_address)
 
 
 def _check_listeners(settings: Settings) -> None:

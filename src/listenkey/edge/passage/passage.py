@@ -20,6 +20,7 @@ from listenkey.edge.passage.link import Links
 from listenkey.edge.passage.tunnel import Handshake, Tunnel
 from listenkey.edge.passage.undecided import Undecided
 from listenkey.edge.passage.whose import Whose, by_address, by_message
+from listenkey.edge.places import Places
 from listenkey.service.metrics import Metrics
 from listenkey.wire.messages import Reply, Request
 from listenkey.wire.routes import ApiRoute, PublicRoute, SocketRoute
@@ -60,13 +61,16 @@ _UNDECIDED_SECONDS: Final = 60.0
 class Passage:
     """A `Beyond` that passes to venues."""
 
-    def __init__(self, venues: Mapping[str, Venue], metrics: Metrics, now: Callable[[], Micros]) -> None:
-        """`venues`: by the name of the dialect, those that were named first before those that go along."""
+    def __init__(
+        self, venues: Mapping[str, Venue], metrics: Metrics, now: Callable[[], Micros], *, an_address: int
+    ) -> None:
+        """`venues`: by the name of the dialect, those that were named first before those that go along.
+        `an_address`: sockets that one address may hold open."""
         self._venues = venues
         self._metrics = metrics
         self._now = now
         self._sockets: set[Tunnel | Undecided] = set()
-        self._most = max((venue.most for venue in venues.values()), default=0)
+        self._places = Places(an_address, max((venue.most for venue in venues.values()), default=0))
         self._callers = {
             name: Caller(
                 Links(venue.rest, venue.context, connect=venue.connect, idle=venue.idle),
@@ -104,7 +108,7 @@ class Passage:
         whose = by_address(route, upgrade.query) if way is not None else "gateway"
         if way is None or whose == "gateway":
             return None
-        if len(self._sockets) >= self._most:
+        if not self._places.take(onward.address):
             reply = self._refusal(way, onward, "venue_unreachable")
             return Refusal(reply.status, reply.body, tuple(reply.headers))
         if whose == "venue" or route is None:
@@ -147,10 +151,15 @@ class Passage:
             name=way.dialect.name,
             metrics=self._metrics,
             refusal=lambda kind: self._refusal(way, onward, kind),
-            over=self._sockets.discard,
+            over=partial(self._over, onward.address),
         )
         self._sockets.add(tunnel)
         return tunnel
+
+    def _over(self, address: str, socket: Tunnel | Undecided) -> None:
+        if socket in self._sockets:
+            self._sockets.discard(socket)
+            self._places.give_back(address)
 
     def _refusal(self, way: "_Way", onward: Onward, kind: FailureKind) -> Reply:
         request = Request("GET", onward.path)
@@ -166,9 +175,10 @@ class Passage:
         own: OwnSocket,
     ) -> Undecided:
         def take_over(whose: Whose) -> asyncio.Protocol | Refusal:
-            self._sockets.discard(undecided)
             if whose == "gateway":
+                self._over(onward.address, undecided)
                 return own(welcomed=True)
+            self._sockets.discard(undecided)  # its place goes on
             return self._tunnel(way, onward, upgrade, transport, welcomed=True)
 
         transport.write(switching_protocols(upgrade.accept, upgrade.date))
@@ -176,7 +186,7 @@ class Passage:
             transport,
             partial(by_message, route),
             take_over,
-            over=self._sockets.discard,
+            over=partial(self._over, onward.address),
             most=way.venue.message_bytes,
             seconds=_UNDECIDED_SECONDS,
         )
