@@ -1,19 +1,11 @@
 """The bot changes one base address: its listen key, its socket, its orders and its markets all go to the
-gateway, with the API key and the secret that it has at the venue.
-
-The venue is a gateway set to the day after the removal of listen keys, and before it a desk that takes orders
-and fills them.
-"""
+gateway, with the API key and the secret that it has at the venue."""
 
 import hashlib
 import hmac
-import json
 import time
-from collections import Counter
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from functools import partial
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -21,67 +13,7 @@ from websockets.sync.client import connect
 
 from tests.process.relaying import metric
 from tests.process.serving import listenkey, receive_until, wait_for
-from tests.support.gateway import Gateway
-
-TODAY = 'era = "2026-03-01"\n'
-
-
-class Desk:
-    """Takes signed orders and fills each at once: the venue's stream says so, as the answer does."""
-
-    def __init__(self, venue, key, secret):
-        self.calls = Counter()
-        desk = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-                query = urlsplit(self.path).query
-                self.reply(*desk.order(self.headers["X-MBX-APIKEY"], query + body))
-
-            def do_GET(self):
-                desk.calls[self.path] += 1
-                self.reply(200, {"symbols": [{"symbol": "BTCUSDT"}]})
-
-            def reply(self, status, answer):
-                data = json.dumps(answer).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(data)))
-                self.send_header("X-MBX-ORDER-COUNT-10S", str(desk.calls["orders"]))
-                self.end_headers()
-                self.wfile.write(data)
-
-            def log_message(self, *_):
-                """Say nothing."""
-
-        self._venue, self._key, self._secret = venue, key, secret
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def order(self, key, signed):
-        """An order, or why it is none."""
-        text, _, signature = signed.rpartition("&signature=")
-        right = hmac.new(self._secret.encode(), text.encode(), hashlib.sha256).hexdigest()
-        if key != self._key or signature != right:
-            return 400, {"code": -1022, "msg": "Signature for this request is not valid."}
-        self.calls["orders"] += 1
-        number, wanted = self.calls["orders"], dict(parse_qsl(text))
-        report = {"e": "executionReport", "s": wanted["symbol"], "x": "TRADE", "I": number, "t": number}
-        self._venue.publish("master", "binance-spot", [report | {"c": wanted["newClientOrderId"]}])
-        return 200, {"orderId": number, "status": "FILLED"}
-
-    @contextmanager
-    def open(self):
-        """Accept orders for a while."""
-        thread = Thread(target=self._server.serve_forever, daemon=True)
-        thread.start()
-        yield self
-        self._server.shutdown()
-        self._server.server_close()
-        thread.join(10)
+from tests.support.desk import MARKETS, Desk, between, venue_of_today
 
 
 class Bot:
@@ -115,9 +47,7 @@ class Bot:
 @pytest.fixture
 def venue(tmp_path):
     """The venue, whose listen keys are gone."""
-    (tmp_path / "venue.toml").write_text(TODAY, encoding="ascii")
-    with Gateway(tmp_path / "venue", args=["--config", str(tmp_path / "venue.toml")]) as venue:
-        venue.add_account("master")
+    with venue_of_today(tmp_path) as venue:
         yield venue
 
 
@@ -136,23 +66,8 @@ def desk(venue, bots_key):
 
 @pytest.fixture
 def start(tmp_path, venue, desk, bots_key):
-    """Makes the gateway between both; its three tables are all that a user writes."""
-    key, secret = bots_key
-    (tmp_path / "key").write_text(f"{key}\n", encoding="ascii")
-    (tmp_path / "secret").write_text(f"{secret}\n", encoding="ascii")
-    upstream = (
-        f'[[upstream]]\nstream = "binance-spot"\naccount = "desk"\napi_key_file = "{tmp_path}/key"\n'
-        f'api_secret_file = "{tmp_path}/secret"\nbase_url = "{venue.venue}"\nby = "subscription"\n'
-    )
-    accepted = f'[[accept_api_keys]]\naccount = "desk"\nkeys_file = "{tmp_path}/key"\n'
-    passage = f'[passage.binance-spot]\nrest = "{desk.url}"\nsockets = ""\napi = ""\n'
-
-    def make(*, accepts=True):
-        file = tmp_path / "gateway.toml"
-        file.write_text(upstream + accepted * accepts + passage, encoding="ascii")
-        return Gateway(tmp_path / "gateway", args=["--config", str(file)])
-
-    return make
+    """Makes the gateway between both."""
+    return partial(between, tmp_path, venue, desk, *bots_key)
 
 
 def test_a_dead_bot_orders_and_hears_of_its_fill(venue, desk, start, bots_key):
@@ -161,7 +76,7 @@ def test_a_dead_bot_orders_and_hears_of_its_fill(venue, desk, start, bots_key):
     with start() as gateway:
         bot = Bot(gateway.venue, *bots_key)
         wait_for(lambda: metric(gateway, "upstreams_open") == 1, 90)
-        assert bot.call("GET", "/api/v3/exchangeInfo").json()["symbols"] == [{"symbol": "BTCUSDT"}]
+        assert bot.call("GET", "/api/v3/exchangeInfo").json()["symbols"] == MARKETS
         with bot.stream(bot.listen_key().json()["listenKey"]) as socket:
             for number in (1, 2):
                 answer = bot.buy(f"order-{number}")
