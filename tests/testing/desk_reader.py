@@ -25,7 +25,7 @@ from listenkey.wire.history import (
 )
 
 DIALECTS = load_dialects()
-STREAMS = sorted(shapes())
+STREAMS = [" ".join(key).strip() for key in sorted(shapes())]
 
 
 class DeskReader:
@@ -33,8 +33,9 @@ class DeskReader:
 
     def __init__(self, stream, limit=0):
         """`limit`: rows that a page may have; 0 for as many as the venue gives."""
-        self.dialect = next(each for each in DIALECTS.values() if each.histories(stream))
-        history = self.dialect.histories(stream)[0]
+        name, _, part = stream.partition(" ")
+        self.dialect = next(each for each in DIALECTS.values() if each.histories(name))
+        history = next(each for each in self.dialect.histories(name) if each.part == part)
         if limit:
             calls = {
                 kind: msgspec.structs.replace(call, limit=limit) if call.limit else call
@@ -42,7 +43,7 @@ class DeskReader:
             }
             history = msgspec.structs.replace(history, calls=calls)
         self.history = history
-        self.shape = shapes()[stream]
+        self.shape = shapes()[name, part]
         self.ledger = Ledger(self.shape.kind)
         self.faults = Faults()
         self.desk = Desk(self.dialect, history, self.shape, self.ledger, self.faults)

@@ -19,7 +19,7 @@ OF_FILLS = {"N", "o.N", "o.ma"}
 SYMBOLS = {
     **dict.fromkeys(STREAMS, ("BTCUSDT", "ETHUSDT")),
     **dict.fromkeys(("bingx-spot", "bingx-swap"), ("BTC-USDT", "ETH-USDT")),
-    "binance-coinm": ("BTCUSD_PERP", "ETHUSD_PERP"),
+    **dict.fromkeys(("binance-coinm", "binance-pm cm"), ("BTCUSD_PERP", "ETHUSD_PERP")),
     "binance-options": ("BTC-251226-120000-C", "ETH-251226-4000-P"),
     "binance-margin-isolated": ("BTCUSDT",),
 }
@@ -99,9 +99,9 @@ def test_history_tells_every_fact_that_was_streamed(stream, steps, leaves_out):
         if stream in GRAIN:
             del there["T"]
         both = (here.keys() & there.keys()) - (OF_FILLS if each.identity[0] == "order" else set())
-        both -= {"i"} if stream == "binance-coinm" else set()  # the alias of the account
+        both -= {"i"} if SYMBOLS[stream][0] == "BTCUSD_PERP" else set()  # the alias of the account
         assert {path: there[path] for path in both} == {path: here[path] for path in both}
-        assert there.keys() - here.keys() <= {"N", "o.N", "o.sg", "o.ti"}
+        assert there.keys() - here.keys() <= OF_FILLS | {"o.sg", "o.ti"}
 
 
 @pytest.mark.parametrize("stream", STREAMS)

@@ -13,9 +13,9 @@ import websockets
 from listenkey.base.clock import MILLISECOND, SECOND
 from listenkey.base.errors import Refused
 from listenkey.dialect.registry import load_dialects
-from listenkey.testing.shape import shapes
 from listenkey.wire.client import CallResult
 from listenkey.wire.history import Page, Query, build_query, events_of, holdings_of, read_page
+from tests.testing.desk_reader import STREAMS
 from tests.testing.test_agreement import SYMBOLS
 
 WAIT = 20.0
@@ -27,8 +27,9 @@ class Reader:
 
     def __init__(self, venue, http, account, stream):
         self._venue, self._http, self._account = venue, http, account
-        self._dialect = next(each for each in DIALECTS.values() if each.histories(stream))
-        self._history = self._dialect.histories(stream)[0]
+        name, _, part = stream.partition(" ")
+        self._dialect = next(each for each in DIALECTS.values() if each.histories(name))
+        self._history = next(each for each in self._dialect.histories(name) if each.part == part)
 
     async def page(self, query, secret=None):
         """One answer."""
@@ -99,19 +100,20 @@ async def test_streams_and_history_tell_the_same(venue, http, stream):
     assert told[1].identity[3] == str(trade)
 
 
-@pytest.mark.parametrize("stream", sorted(shapes()))
+@pytest.mark.parametrize("stream", STREAMS)
 async def test_every_book_has_its_history(venue, http, stream):
     """Whichever venue a bot speaks to, its rows are there, by the paths and in the wrapping of that venue."""
     account = await venue.account()
     symbol = SYMBOLS[stream][0]
-    book = account.book(f"{stream}:{symbol}" if stream == "binance-margin-isolated" else stream)
+    name, _, part = stream.partition(" ")
+    book = account.book(f"{name}:{symbol}" if name == "binance-margin-isolated" else name, part)
     await book.deposit("USDT", "1000")
     order = await book.place(symbol, "BUY", "2", "100")
     trade = await book.fill(order, "1")
     await book.cancel(order)
     again = await book.place(symbol, "BUY", "2", "100")
     reader = Reader(venue, http, account, stream)
-    told = [each.identity[-1] for each in await reader.events(symbol)]
+    told = [each.identity[-1 - bool(part)] for each in await reader.events(symbol)]
     assert told == ["new", "new", str(trade), "ended"]
     assert [row.order_id for row in await reader.rows(Query("open_orders", symbol))] == [str(again)]
     assert [row.order_id for row in await reader.rows(Query("order", symbol, order_id=str(order)))] == [
@@ -259,6 +261,25 @@ async def test_a_window_that_is_refused(venue, http):
     page = await Reader(venue, http, account, "binance-usdm").page(Query("fills", "BTCUSDT", 1, 3_600_002))
     assert isinstance(page, CallResult)
     assert page.outcome == "refused"
+
+
+async def test_parts_of_portfolio_margin_are_told_in_one_answer(venue, http):
+    """Each part reads its own of the balances that all have together."""
+    account = await venue.account()
+    await account.book("binance-pm", "um").deposit("USDT", "5")
+    await account.book("binance-pm", "margin").deposit("USDT", "7")
+    await account.book("binance-pm", "cm").deposit("BTC", "9")
+    held = [
+        (await Reader(venue, http, account, f"binance-pm {part}").holdings())
+        for part in ("um", "cm", "margin")
+    ]
+    assert [each.balances for each in held] == [
+        {"USDT": (Decimal(5),)},
+        {"BTC": (Decimal(9),)},
+        {"USDT": (Decimal(7), Decimal(0))},
+    ]
+    with pytest.raises(Refused, match="binance-pm um"):
+        account.book("binance-pm")
 
 
 async def test_streams_that_the_venue_does_not_have(venue):

@@ -1,7 +1,7 @@
 """Answers of a venue's history calls, folded from a ledger: what the dialect's `history` says, from the other
 side. Pure but for the faults that it uses up."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -35,13 +35,22 @@ class Desk:
     """One account's history on one stream."""
 
     def __init__(
-        self, dialect: Dialect, history: History, shape: Shape, ledger: Ledger, faults: Faults
+        self,
+        dialect: Dialect,
+        history: History,
+        shape: Shape,
+        ledger: Ledger,
+        faults: Faults,
+        parts: "Callable[[], Sequence[Desk]] | None" = None,
     ) -> None:
+        """`parts`: the desks of all parts of the stream, whose balances come in one answer; this one alone if
+        it is not said."""
         self._dialect = dialect
         self._history = history
-        self._shape = shape
-        self._ledger = ledger
+        self.shape = shape
+        self.ledger = ledger
         self._faults = faults
+        self._parts = parts or (lambda: [self])
         self._page_before: list[bytes] = []
 
     def answer(self, kind: QueryKind, parameters: dict[str, str], now: int) -> Answer:
@@ -50,11 +59,10 @@ class Desk:
         wrong = self._refusal(call, kind, parameters)
         if wrong is not None:
             return wrong
-        books = self._ledger.as_of(now - self._faults.lag_ms)
+        books = self.ledger.as_of(now - self._faults.lag_ms)
         symbol = parameters.get(call.symbol_parameter, "") if call.symbol != "never" else ""
         if kind in {"balances", "positions"}:
-            assets = market(symbol) if symbol else tuple(books.balances)
-            held = self._shape.balances(books, assets) if kind == "balances" else self._shape.positions(books)
+            held = self._balances(now, symbol) if kind == "balances" else self.shape.positions(books)
             return self._rows(kind, held, now, symbol)
         if kind == "order":
             return self._order(books, parameters[call.id_parameter])
@@ -63,10 +71,23 @@ class Desk:
 
     def refuse(self, code: int, message: str, status: int = 400) -> Answer:
         """An error as the dialect writes them."""
-        if self._shape.bad_request is not None:
-            status, code = self._shape.bad_request
+        if self.shape.bad_request is not None:
+            status, code = self.shape.bad_request
         values = {"code": code, "msg": message, "now_ms": 0}
         return Answer(status, fill_json(self._dialect.error_envelope, values).encode())
+
+    def _balances(self, now: int, symbol: str) -> list[bytes]:
+        """Rows of what all parts have, and the assets of a symbol whether there are any or not."""
+        desks = self._parts()
+        books = [desk.ledger.as_of(now - self._faults.lag_ms) for desk in desks]
+        assets = (
+            market(symbol) if symbol else dict.fromkeys(asset for each in books for asset in each.balances)
+        )
+        rows: dict[str, dict[str, Any]] = {asset: {} for asset in assets}
+        for desk, each in zip(desks, books, strict=True):
+            for asset, row in zip(rows, desk.shape.balances(each, rows), strict=True):
+                rows[asset] |= msgspec.json.decode(row)
+        return [msgspec.json.encode(row) for row in rows.values()]
 
     # Whether ----------------------------------------------------------------------------------------
 
@@ -99,7 +120,7 @@ class Desk:
     def _list(self, kind: QueryKind, books: Books) -> list[tuple[str, _Found]]:
         """Rows with their symbols, oldest first."""
         if kind == "fills":
-            rows = self._shape.fills(books.fills)
+            rows = self.shape.fills(books.fills)
             return [
                 (fill.order.symbol, _Found(fill.time, row))
                 for fill, row in zip(books.fills, rows, strict=True)
@@ -107,20 +128,20 @@ class Desk:
         orders = [order for order in books.orders.values() if self._is_listed(kind, order)]
         return [
             (order.symbol, _Found(order.created, row))
-            for order, row in zip(orders, self._shape.orders(orders), strict=True)
+            for order, row in zip(orders, self.shape.orders(orders), strict=True)
         ]
 
     def _is_listed(self, kind: QueryKind, order: Order) -> bool:
         if kind == "open_orders":
             return order.is_open
-        return self._shape.lists_open or not order.is_open
+        return self.shape.lists_open or not order.is_open
 
     def _order(self, books: Books, number: str) -> Answer:
         order = books.orders.get(int(number))
         if order is None:
             return self.refuse(-2013, "Order does not exist.")
-        (row,) = self._shape.orders([order])
-        return Answer(200, fill_json(self._shape.answers.get("order", "$rows"), {"rows": row}).encode())
+        (row,) = self.shape.orders([order])
+        return Answer(200, fill_json(self.shape.answers.get("order", "$rows"), {"rows": row}).encode())
 
     def _page(self, call: HistoryCall, parameters: dict[str, str], found: list[_Found]) -> list[bytes]:
         if self._faults.stuck_pages > 0:
@@ -143,7 +164,7 @@ class Desk:
             rows = rows[::-1]
         elif kind != "balances" and self._faults.page_order == "doubled":
             rows = [each for row in rows for each in (row, row)]
-        template = self._shape.answers.get(kind, "$rows")
+        template = self.shape.answers.get(kind, "$rows")
         values: dict[str, Any] = {"rows": b"[" + b",".join(rows) + b"]", "time": now}
         if kind == "balances" and symbol:
             values["base"], values["quote"] = rows

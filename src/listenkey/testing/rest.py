@@ -29,8 +29,8 @@ from listenkey.wire.signed import read_signed
 
 _MOST_BYTES: Final = 1 << 16
 _SECONDS: Final = 10.0
-FindDesk = Callable[[str, str], Desk]
-"""The desk of an account's stream."""
+FindDesk = Callable[[str, str, str], Desk]
+"""The desk of an account's stream, and of a part of it."""
 
 
 class _Place(msgspec.Struct, frozen=True):
@@ -147,7 +147,7 @@ class HistoryCalls:
         if mishap is not None and not mishap.half:
             return mishap
         self.asked.append((place.kind, parameters))
-        desk = self._find(api_key.account, self._stream(place, parameters))
+        desk = self._find(api_key.account, self._stream(place, parameters), place.history.part)
         answer = desk.answer(place.kind, parameters, to_millis(now))
         if mishap is not None:
             return Mishap(answer.status, answer.body, half=True)
@@ -174,7 +174,7 @@ def _places(dialects: Mapping[str, Dialect]) -> Iterator[_Place]:
     """All calls of the streams that there are books of."""
     for dialect in dialects.values():
         for history in dialect.history:
-            for kind in history.calls if history.stream in shapes() else ():
+            for kind in history.calls if (history.stream, history.part) in shapes() else ():
                 yield _Place(dialect, history, kind)
 
 

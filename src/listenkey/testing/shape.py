@@ -18,11 +18,14 @@ _DIGITS: Final = Decimal("0.00000001")
 _CHINA: Final = timezone(timedelta(hours=8))
 
 
-class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Templates of one stream, with `$name` places."""
 
     kind: Kind
     no_trade: int
+    stream: str
+    part: str = ""
+    """Of a stream that several accounts speak on, as in its history."""
     order_event: str
     account_event: str
     asset_item: str
@@ -194,15 +197,21 @@ def _list(items: Iterable[bytes]) -> bytes:
 
 
 @lru_cache(maxsize=1)
-def shapes() -> dict[str, Shape]:
-    """All shapes by the names of their streams."""
+def shapes() -> dict[tuple[str, str], Shape]:
+    """All shapes by the names of their streams and parts."""
     folder = resources.files("listenkey.testing.shapes")
     tables = {
         file.name.removesuffix(".toml"): tomllib.loads(file.read_text("utf-8"))
         for file in sorted(folder.iterdir(), key=lambda file: file.name)
         if file.name.endswith(".toml")
     }
-    return {name: msgspec.convert(_whole(tables, name), Shape) for name in tables}
+    found = [msgspec.convert({"stream": name, **_whole(tables, name)}, Shape) for name in tables]
+    return {(shape.stream, shape.part): shape for shape in found}
+
+
+def names() -> str:
+    """What there are shapes of, for people."""
+    return ", ".join(" ".join(filter(None, key)) for key in sorted(shapes()))
 
 
 def _whole(tables: Mapping[str, dict[str, object]], name: str) -> dict[str, object]:

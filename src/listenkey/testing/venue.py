@@ -37,7 +37,7 @@ from listenkey.testing.desk import Desk
 from listenkey.testing.faults import Faults
 from listenkey.testing.ledger import Amount, Books, Ledger, Told
 from listenkey.testing.rest import HistoryCalls
-from listenkey.testing.shape import Shape, shapes
+from listenkey.testing.shape import Shape, names, shapes
 from listenkey.wire.routes import build_routes
 
 _SECRET: Final = b"the master secret of a venue that is none"
@@ -142,8 +142,8 @@ class TestingVenue:
 
     # Inside -----------------------------------------------------------------------------------------
 
-    def _desk(self, account: str, stream: str) -> Desk:
-        return self._accounts[account].book(stream).desk
+    def _desk(self, account: str, stream: str, part: str) -> Desk:
+        return self._accounts[account].book(stream, part).desk
 
     async def tell(self, account: str, stream: str, payload: bytes) -> bool:
         """Stream an event, unless events are being lost; whether it was."""
@@ -163,14 +163,14 @@ class Account:
         self.api_key = api_key
         self.api_secret = api_secret
         self._venue = venue
-        self._books: dict[str, Book] = {}
+        self._books: dict[tuple[str, str], Book] = {}
 
-    def book(self, stream: str) -> "Book":
-        """What it has on one stream; isolated margin's streams end in `:SYMBOL`. Errors: `Refused` for a
-        stream that this venue has no history of."""
-        if stream not in self._books:
-            self._books[stream] = Book(self._venue, self.name, stream)
-        return self._books[stream]
+    def book(self, stream: str, part: str = "") -> "Book":
+        """What it has on one stream; isolated margin's streams end in `:SYMBOL`, and of portfolio margin each
+        `part` has a book. Errors: `Refused` for a stream or a part that this venue has no history of."""
+        if (stream, part) not in self._books:
+            self._books[stream, part] = Book(self._venue, self, stream, part)
+        return self._books[stream, part]
 
 
 class Streamed(msgspec.Struct, frozen=True):
@@ -184,18 +184,31 @@ class Streamed(msgspec.Struct, frozen=True):
 class Book:
     """One account on one stream: every verb changes the books first and is streamed then."""
 
-    def __init__(self, venue: TestingVenue, account: str, stream: str) -> None:
+    def __init__(self, venue: TestingVenue, account: Account, stream: str, part: str) -> None:
         base = stream.partition(":")[0]
-        dialects = venue.gateway.dialects.values()
-        dialect = next((each for each in dialects if each.histories(base)), None)
-        if dialect is None or base not in shapes():
-            raise Refused(f"this venue has no history of {stream}", f"it has {', '.join(sorted(shapes()))}")
+        found = [
+            (dialect, history)
+            for dialect in venue.gateway.dialects.values()
+            for history in dialect.histories(base)
+            if history.part == part and (base, part) in shapes()
+        ]
+        if not found:
+            raise Refused(f"this venue has no history of {stream} {part}".strip(), f"it has {names()}")
+        ((dialect, history),) = found
         self._venue = venue
-        self._account = account
+        self._account = account.name
         self._stream = stream
-        self._shape: Shape = shapes()[base]
+        self._shape: Shape = shapes()[base, part]
         self.ledger = Ledger(self._shape.kind)
-        self.desk = Desk(dialect, dialect.histories(base)[0], self._shape, self.ledger, venue.faults)
+        parts = [row.part for row in dialect.histories(base)]
+        self.desk = Desk(
+            dialect,
+            history,
+            self._shape,
+            self.ledger,
+            venue.faults,
+            lambda: [account.book(stream, each).desk for each in parts],
+        )
         self.events: list[Streamed] = []
         """Everything that happened, as the stream tells it or would have."""
 
