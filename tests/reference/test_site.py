@@ -266,3 +266,22 @@ def test_pages_tell_the_limits_of_sockets(page, told):
     """Who writes a client looks up here how often it may connect, and how long a socket lasts."""
     text = SITE.read(f"{page}.html").decode()
     assert [each for each in told if each not in text] == []
+
+
+@pytest.mark.parametrize(
+    "page,told",
+    [
+        (
+            "bingx/stream-bingx-swap",
+            ["settings.html#streamssnapshot", "on opening, and every 5 s", "settings.html#streamsended_key"],
+        ),
+        ("bingx/stream-bingx-spot", ["on subscribing to <code>ACCOUNT_UPDATE</code>"]),
+        ("binance-usdm/stream-binance-usdm", ["LISTEN_KEY@TYPE"]),
+        ("binance-options/stream-binance-options", ["comes wrapped on every socket", "Events of before"]),
+    ],
+)
+def test_pages_tell_what_is_chosen_and_what_is_odd(page, told):
+    """What the gateway can do otherwise than the venue, and what the venue does otherwise than itself, is
+    found where a client's author looks."""
+    text = SITE.read(f"{page}.html").decode()
+    assert [each for each in told if each not in text] == []

@@ -25,6 +25,7 @@ from listenkey.dialect.model import (
     Operation,
     OperationKind,
     PublicCall,
+    Snapshot,
     SocketPath,
     Stream,
     Topic,
@@ -134,6 +135,8 @@ class Socket(msgspec.Struct, frozen=True):
     """The query parameter that narrows the events, where there is one."""
     prefixed: bool = False
     """Found under the stream's own prefix, host or listener only."""
+    event_items: bool = False
+    """`KEY@TYPE` is a name in SUBSCRIBE."""
 
 
 class CloseRow(msgspec.Struct, frozen=True):
@@ -170,6 +173,9 @@ class StreamPage(msgspec.Struct, frozen=True):
     topics: tuple[Topic, ...] = ()
     enveloped: tuple[str, ...] = ()
     """Event types that come as `{"stream":KEY,"data":EVENT}` on every socket."""
+    snapshots: tuple[Snapshot, ...] = ()
+    past_events: tuple[Event, ...] = ()
+    """Events as they were before the venue changed them."""
 
 
 class Product(msgspec.Struct, frozen=True):
@@ -336,6 +342,8 @@ def _stream(dialect: Dialect, stream: Stream) -> StreamPage:
         ),
         stream.topics,
         stream.enveloped,
+        stream.snapshots,
+        tuple(each for each in dialect.past_events if stream.name in each.streams),
     )
 
 
@@ -356,6 +364,7 @@ def _socket(dialect: Dialect, socket: SocketPath) -> Socket:
         socket.names_parameters,
         socket.events_parameter,
         not socket.root,
+        socket.event_items,
     )
 
 
