@@ -287,3 +287,53 @@ async def test_streams_that_the_venue_does_not_have(venue):
     account = await venue.account()
     with pytest.raises(Refused, match="binance-usdm"):
         account.book("binance-margin-risk")
+
+
+async def test_a_page_that_comes_once_more(venue, http):
+    """A reader that asked for another time is not taken in by the answer of before."""
+    account = await venue.account()
+    book = account.book("binance-usdm")
+    order = await book.place("BTCUSDT", "BUY", "2", "100")
+    await book.fill(order, "1")
+    first = venue.now_ms
+    venue.clock.advance(10 * SECOND)
+    await book.fill(order, "1")
+    reader = Reader(venue, http, account, "binance-usdm")
+    before, after = (
+        Query("fills", "BTCUSDT", first, first + 1),
+        Query("fills", "BTCUSDT", first + 9000, first + 11_000),
+    )
+    assert [row.trade_id for row in await reader.rows(before)] == ["1"]
+    venue.faults.stuck_pages = 1
+    stuck = await reader.page(after)
+    assert isinstance(stuck, CallResult)
+    assert stuck.outcome == "transient"
+    assert [row.trade_id for row in await reader.rows(after)] == ["2"]
+    assert [dict(asked)["symbol"] for _, asked in venue.history.asked] == ["BTCUSDT"] * 3
+
+
+async def test_an_order_that_expires_and_a_fee_for_funding(venue, http):
+    """The other verbs of a book are told and known too."""
+    account = await venue.account()
+    book = account.book("binance-usdm")
+    await book.deposit("USDT", "100")
+    await book.expire(await book.place("BTCUSDT", "BUY", "2", "100"))
+    await book.fund("BTCUSDT", "-0.5")
+    reader = Reader(venue, http, account, "binance-usdm")
+    ended = json.loads((await reader.events("BTCUSDT"))[-1].raw)["o"]
+    assert (ended["x"], ended["X"]) == ("EXPIRED", "EXPIRED")
+    assert (await reader.holdings()).balances == {"USDT": (Decimal("99.5"),)}
+    assert json.loads(book.events[-1].raw)["a"]["m"] == "FUNDING_FEE"
+
+
+async def test_a_break_by_block_and_what_a_journal_keeps(venue):
+    """`away` mends what it broke; without loss the journal has what happened meanwhile."""
+    account = await venue.account()
+    book = account.book("binance-usdm")
+    with venue.away(lose=False):
+        await book.deposit("USDT", "100")
+    with venue.away():
+        await book.deposit("USDT", "100")
+    await book.deposit("USDT", "100")
+    assert [each.was_streamed for each in book.events] == [True, False, True]
+    assert not venue.history.away
