@@ -494,6 +494,47 @@ async def test_a_long_answer_passes_with_little_memory(make_gate):
         assert len(await asyncio.wait_for(raw.reader.readexactly(size), WAIT)) == size
 
 
+async def test_a_long_body_waits_for_a_venue_that_does_not_take_it(make_gate):
+    """The client is held up, not the gateway's memory; what was sent arrives whole."""
+    go, size, got = asyncio.Event(), 64 << 20, 0
+
+    async def script(call):
+        nonlocal got
+        await go.wait()
+        got = len(await call.reader.readexactly(size))
+        await call.answer()
+
+    async with StandIn(script) as venue, passing(make_gate, venue) as gate:
+        raw = await gate.raw(ORDER + b"\r\nContent-Length: %d\r\n\r\n" % size)
+        await venue.heard()
+        sender = asyncio.ensure_future(raw.send(b"x" * size))
+        done, _ = await asyncio.wait([sender], timeout=0.5)
+        assert not done
+        go.set()
+        await sender
+        assert (await raw.answer())[0] == 200
+        assert got == size
+
+
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [
+        (b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/html\r\n", b"<html>blocked</html>"),
+        (b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n", b""),
+        (b"HTTP/1.1 503 Service Unavailable\r\n", b"\x00\xff" * 1000),
+    ],
+)
+async def test_a_body_is_the_venues_to_choose(make_gate, head, body):
+    """HTML of a firewall, nothing at all, rubbish: the client sees what a client of the venue sees."""
+
+    async def script(call):
+        await call.answer(body, head)
+
+    async with StandIn(script) as venue, passing(make_gate, venue) as gate:
+        status, _, told = await exchange(gate, ORDER + b"\r\n\r\n")
+        assert (status, told) == (int(head.split()[1]), body)
+
+
 @pytest.mark.parametrize("name", sorted(load_dialects()))
 async def test_each_dialect_has_words_for_a_venue_that_is_not_there(make_gate, name):
     """Nothing was sent, so that trying again is safe; and the other two ways that a call ends in nothing."""
