@@ -208,6 +208,18 @@ async def test_answers_that_go_wrong(venue, http):
     assert (await reader.holdings()).balances == {"USDT": (Decimal(10),)}
 
 
+async def test_a_request_that_nobody_answers(venue, http):
+    """A client's own patience is what ends it, and the next request is answered."""
+    account = await venue.account()
+    await account.book("binance-usdm").deposit("USDT", "10")
+    venue.faults.never_answer()
+    async with httpx.AsyncClient(trust_env=False, timeout=0.2) as hasty:
+        with pytest.raises(httpx.ReadTimeout):
+            await Reader(venue, hasty, account, "binance-usdm").page(Query("balances"))
+    held = await Reader(venue, http, account, "binance-usdm").holdings()
+    assert held.balances == {"USDT": (Decimal(10),)}
+
+
 async def test_weight_is_bounded_by_the_minute(venue, http):
     """Who asks too much is told when to come again."""
     account = await venue.account()

@@ -16,6 +16,8 @@ class Mishap(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
     half: bool = False
     """The right answer, and of it the first half of the bytes; then the connection is cut."""
+    never: bool = False
+    """No answer at all, for as long as the client waits."""
     kind: QueryKind | None = None
     """Only an answer to this; None for any."""
 
@@ -56,6 +58,10 @@ class Faults(msgspec.Struct):
     def cut_in_half(self, times: int = 1, *, kind: QueryKind | None = None) -> None:
         """The next answers break off."""
         self.mishaps.extend([Mishap(half=True, kind=kind)] * times)
+
+    def never_answer(self, times: int = 1, *, kind: QueryKind | None = None) -> None:
+        """The next requests are taken, and nothing comes of them."""
+        self.mishaps.extend([Mishap(never=True, kind=kind)] * times)
 
     def next_for(self, kind: QueryKind) -> Mishap | None:
         """What is to go wrong with an answer of a kind, which is used up by that."""

@@ -102,6 +102,9 @@ class HistoryCalls:
             reply = self._answer(place, who, parameters)
         if not isinstance(reply, Mishap):
             await _send(send, reply.status, reply.headers, reply.body)
+        elif reply.never:
+            while (await receive())["type"] != "http.disconnect":
+                pass
         elif reply.half:
             headers_out = [(b"content-length", b"%d" % len(reply.body))]
             await send({"type": "http.response.start", "status": reply.status, "headers": headers_out})
