@@ -213,7 +213,7 @@ async def test_a_request_that_nobody_answers(venue, http):
     account = await venue.account()
     await account.book("binance-usdm").deposit("USDT", "10")
     venue.faults.never_answer()
-    async with httpx.AsyncClient(trust_env=False, timeout=0.2) as hasty:
+    async with httpx.AsyncClient(trust_env=False, timeout=httpx.Timeout(20, read=0.2)) as hasty:
         with pytest.raises(httpx.ReadTimeout):
             await Reader(venue, hasty, account, "binance-usdm").page(Query("balances"))
     held = await Reader(venue, http, account, "binance-usdm").holdings()
