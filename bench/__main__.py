@@ -14,7 +14,7 @@ from bench import build, load, machine, report
 
 ROWS = (
     "latency", "saturated", "fanout", "rest", "handshakes", "memory", "catchup", "consumers", "relay",
-    "million",
+    "client", "million",
 )  # fmt: skip
 
 
