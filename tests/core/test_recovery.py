@@ -58,6 +58,50 @@ def live(cash):
     return recovery
 
 
+def after_a_restart(known, holdings):
+    """A recovery that begins with what another one knew, and breaks at once: what it does about an answer in
+    which nothing changed since."""
+    recovery = Recovery(Books(), Terms(), symbols=("AAA",), known=known, holdings=holdings)
+    recovery.began(1000)
+    recovery.broke(4000, "disconnected")
+    (ask,) = recovery.opened(5000, SECOND) + recovery.wake(2 * SECOND)
+    totals = {"cash": Decimal(10), **{f"order o{number}": Decimal(1) for number in range(1, len(known) + 1)}}
+    said = recovery.answered(ask.number, Answer((), totals, ("AAA",)), 2 * SECOND)
+    return said or recovery.wake(90 * SECOND)
+
+
+@pytest.mark.parametrize("events", [0, 1, 3])
+@pytest.mark.parametrize("later", [0, 2])
+def test_a_restart_goes_on_with_what_was_held(events, later):
+    """Holdings are kept with the place of the last event in them: what came later is added, and a quiet
+    account is complete without a word of its balances ever having come."""
+    recovery, known = live(Decimal(10)), [new(number + 1) for number in range(events + later)]
+    for each in known[:events]:
+        recovery.note(*each)
+    holdings = recovery.holdings()
+    assert [each for each in after_a_restart(known, holdings) if isinstance(each, Miss)] == []
+    misses = [each for each in after_a_restart(known, b"") if isinstance(each, Miss)]
+    assert len(misses) == 1, "else nobody knows what there was"
+
+
+@pytest.mark.parametrize(
+    "holdings", [b"", b"{}", b"[1]", b"not JSON", b'{"accounts":{},"last":"of another"}']
+)
+def test_holdings_that_fit_nothing_are_no_excuse(holdings):
+    """Damaged, or of an event that is not among the known ones: it is a gap, not a wrong sum."""
+    misses = [each for each in after_a_restart([new(1)], holdings) if isinstance(each, Miss)]
+    assert [each.why for each in misses] == ["what was held before is not known of cash"]
+
+
+def test_nothing_is_kept_of_holdings_while_something_is_missing():
+    """What a restart would go on with has to be known to be so."""
+    recovery = live(Decimal(10))
+    assert recovery.holdings() != b""
+    recovery.broke(2000, "disconnected")
+    assert recovery.holdings() == b""
+    assert Recovery(Books(), Terms(), known=[new(1)]).holdings() == b""
+
+
 def new(number, at=3000):
     """A new order: its kind and bytes."""
     return "new", b'{"at":%d,"s":"AAA","i":"o%d","rests":1}' % (at, number)

@@ -16,6 +16,7 @@ from listenkey.wire.client import Call, CallResult
 
 _CALL_TIMEOUT: Final = 10.0
 _LARGEST_ANSWER: Final = 4 << 20
+_COARSE: Final[Micros] = 3 * SECOND
 
 
 class Calls:
@@ -27,14 +28,20 @@ class Calls:
         # Not a whole client: that one logs each address, and with it listen keys.
         self._http = httpx.AsyncHTTPTransport(verify=tls())
         self.clock_offset: Micros = 0
+        self._seen_offset: Micros = 0
+        """What the last answer's `Date` says of it."""
 
     def now(self) -> Micros:
-        """The venue's wall clock, as far as it is known to differ from ours."""
+        """What calls are signed with: the wall clock, set only when the venue refused it."""
         return wall_micros() + self.clock_offset
 
+    def at_venue_ms(self, local_ms: int) -> int:
+        """A moment of our wall clock by the venue's, as well as is known by now."""
+        return local_ms + (self.clock_offset or self._seen_offset) // 1000
+
     def now_ms(self) -> int:
-        """The same in milliseconds."""
-        return self.now() // 1000
+        """The venue's clock in milliseconds."""
+        return self.at_venue_ms(wall_ms())
 
     async def request(self, call: Call) -> httpx.Response | CallResult:
         """The answer to a call, with its body; or why there is none."""
@@ -55,7 +62,15 @@ class Calls:
             return CallResult("transient", reason=type(error).__name__)
         if body is None:
             return CallResult("transient", reason="an answer without an end")
+        self._see(response)
         return httpx.Response(response.status_code, headers=_plain(response), content=body)
+
+    def _see(self, response: httpx.Response) -> None:
+        """Note how far the clocks are apart, where it is more than a `Date` of whole seconds may be off."""
+        with contextlib.suppress(KeyError, ValueError, OverflowError):
+            told = parsedate_to_datetime(response.headers["date"]).timestamp()
+            apart = int(told * SECOND) - wall_micros()
+            self._seen_offset = apart if abs(apart) > _COARSE else 0
 
     async def fault(self, result: CallResult) -> Fault:
         """What a failure means; a clock that is wrong has been set by then."""
@@ -86,6 +101,11 @@ def now_micros() -> Micros:
 def wall_micros() -> Micros:
     """The wall clock."""
     return time.time_ns() // 1000
+
+
+def wall_ms() -> int:
+    """The same in milliseconds."""
+    return wall_micros() // 1000
 
 
 def headers_of(response: httpx.Response) -> dict[str, str]:

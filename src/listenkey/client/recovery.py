@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from listenkey.base.clock import Micros
 from listenkey.client.buffer import Buffer
-from listenkey.client.calls import Calls, now_micros
+from listenkey.client.calls import Calls, now_micros, wall_ms
 from listenkey.client.credentials import Credentials
 from listenkey.client.history import EventBooks, HistoryCalls, Unanswered
 from listenkey.client.items import Event, Gap, Item
@@ -51,6 +51,7 @@ class Recoverer:
         symbols: Sequence[str],
         since: Moment | None,
         known: Sequence[tuple[str, bytes]],
+        holdings: bytes,
         limit: Micros,
         spawn: Callable[[Coroutine[Any, Any, None]], None],
         rest: Callable[[], None],
@@ -71,14 +72,18 @@ class Recoverer:
             why_not=why_not if limit else _SWITCHED_OFF,
             symbols=symbols,
             known=known,
+            holdings=holdings,
         )
-        self._began = since is not None
+        self._began_ms = 0
+        """When it did, by our own clock: how far that is from the venue's may not be known yet."""
         self._proven_ms = 0
-        """Up to when everything was had while nothing is missing, as far as anybody proved."""
+        """Up to when everything was had while nothing is missing, as far as anybody proved; by our own."""
+        self._whole_ms = 0
+        """The same of the end of the last break, and of a start in the middle, by the venue's."""
         self._last = b""
         """The last event that was streamed."""
         if since is not None:
-            self._proven_ms = since.at_ms
+            self._whole_ms, self._began_ms = since.at_ms, wall_ms()
             if not known:
                 self._core.began(since.at_ms - _OVERLAP_MS)
             self._core.broke(since.at_ms, "disconnected")
@@ -95,16 +100,22 @@ class Recoverer:
             self._buffer.put(Event(kind, raw, stream=self._stream))
             core.note(kind, raw)
 
-    def proven(self, at_ms: int) -> None:
-        """All that was published before a moment of the venue's clock has come."""
-        self._proven_ms = max(self._proven_ms, at_ms)
+    def proven(self, local_ms: int) -> None:
+        """All that was published before a moment of our clock has come."""
+        self._proven_ms = max(self._proven_ms, local_ms)
+
+    @property
+    def holdings(self) -> bytes:
+        """What is held after all that was put into the buffer; empty where nobody can tell."""
+        return self._core.holdings()
 
     @property
     def moment(self) -> Moment | None:
         """Up to when everything was put into the buffer, or named missing; None before it began."""
         if not self._core.is_live:
             return Moment(self._core.since_ms)
-        at_ms = max(self._proven_ms, sent_at_ms(self._last))
+        proven = self._calls.at_venue_ms(self._proven_ms) if self._proven_ms else 0
+        at_ms = max(proven, self._whole_ms, sent_at_ms(self._last))
         return Moment(at_ms) if at_ms else None
 
     def put(self, item: Item) -> None:
@@ -113,23 +124,23 @@ class Recoverer:
 
     # Breaks -----------------------------------------------------------------------------------------
 
-    def broke(self, reason: str, since_ms: int | None = None) -> None:
-        """Events are missing from a moment on, or since the last one of which that is not so."""
+    def broke(self, reason: str, local_ms: int | None = None) -> None:
+        """Events are missing from a moment of our clock on, or since the last of which that is not so."""
         moment = self.moment
-        if not self._began or moment is None:
+        if not self._began_ms or moment is None:
             return
-        self._core.broke(min(moment.at_ms, since_ms or moment.at_ms), reason)
+        since = moment.at_ms if local_ms is None else min(moment.at_ms, self._calls.at_venue_ms(local_ms))
+        self._core.broke(since, reason)
         self._rest()
 
     def opened(self) -> None:
         """Events come, or come again."""
-        now_ms = self._calls.now_ms()
-        if not self._began:
-            self._began = True
-            self._core.began(now_ms)
-        if self._core.is_live:
-            self.proven(now_ms)
-        self._do(self._core.opened(now_ms, now_micros()))
+        if not self._began_ms:
+            self._began_ms = wall_ms()
+            self.proven(self._began_ms)
+        elif not self._whole_ms:  # nobody asked for what was before
+            self._core.began(self._calls.at_venue_ms(self._began_ms))
+        self._do(self._core.opened(self._calls.now_ms(), now_micros()))
 
     def mended(self) -> None:
         """Nothing had been missing after all."""
@@ -161,7 +172,7 @@ class Recoverer:
                 case Look(number):
                     self._spawn(self._look(number))
         if from_before >= 0:
-            self.proven(self._core.until_ms)
+            self._whole_ms = self._core.until_ms
         self._rest()
 
     def _gap(self, miss: Miss) -> Gap:

@@ -101,6 +101,14 @@ class Stream:
             return Moment(sent_at_ms(waiting.raw) - 1)
         return before
 
+    @property
+    def holdings(self) -> bytes:
+        """What the account holds after all that was taken, to begin with another time; empty where it is not
+        known, or something waits."""
+        if isinstance(self._reader, NativeReader) or self._left or not self._buffer.empty:
+            return b""
+        return self._reader.holdings
+
     async def caught_up(self) -> None:
         """Wait until a gateway has said that nothing later is there. Errors: `Refused` for a venue's
         stream, of which nobody can know."""
@@ -119,6 +127,7 @@ def open_stream(
     gateway: str = "",
     since: str | int | Position | Moment | None = None,
     known: Iterable[tuple[str, bytes]] = (),
+    holdings: bytes = b"",
     recover: bool = True,
     recover_within: float = 60.0,
     symbols: Iterable[str] = (),
@@ -138,10 +147,11 @@ def open_stream(
     `gateway`: address of a gateway; its native stream is read, with positions, from `since` where given.
     Else the venue's own protocol is spoken, at the venue or at `base_url` (and `ws_url`, which follows from
     it where it is left out). There `since` is a moment, in milliseconds since 1970: everything up to it was
-    had, and what came later is fetched; `known`: events, by type and bytes, that were had near it, and are
-    not given again. `recover`: fetch from the venue's history what a break made miss; live events are held
-    back for that, no longer than `recover_within` seconds. `symbols`: of which history is asked for besides
-    those that are seen on the stream, in open orders and in positions.
+    had, and what came later is fetched; `known`: events, by type and bytes, that were had near it, the oldest
+    first, and are not given again; `holdings`: what `stream.holdings` said after one of these, without which
+    an account that was quiet cannot be called complete. `recover`: fetch from the venue's history what a
+    break made miss; live events are held back for that, no longer than `recover_within` seconds. `symbols`:
+    of which history is asked for besides those that are seen on the stream, in open orders and in positions.
     `dead_after`: seconds within which a socket is found that gives nothing any more and does not say so.
     `close_key`: give the listen key back at the end; at a venue that silences every program that shares it.
     `overflow`: what happens when events come faster than they are taken and `buffer_bytes` wait: `spill` has
@@ -172,6 +182,7 @@ def open_stream(
         closes_key=close_key,
         since=resumed,
         known=tuple(known),
+        holdings=holdings,
         recover_within=recover_within if recover else 0,
         symbols=tuple(symbols),
         dead_after=dead_after,

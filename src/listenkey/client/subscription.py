@@ -9,7 +9,7 @@ from typing import Final
 
 from listenkey.base.clock import DAY, Micros
 from listenkey.client.buffer import Buffer
-from listenkey.client.calls import headers_of, now_micros, wall_micros
+from listenkey.client.calls import headers_of, now_micros, wall_micros, wall_ms
 from listenkey.client.socket import Socket
 from listenkey.client.venue import Venue, VenueReader
 from listenkey.core.keeper import Fault, Plan
@@ -52,7 +52,7 @@ class SubscriptionReader(VenueReader):
         return self._venue.watched(Plan(lifetime=lifetime))
 
     def _lives_until_ms(self) -> int:
-        return self._calls.now_ms()  # whatever ends a subscription is said on its socket
+        return wall_ms()  # whatever ends a subscription is said on its socket
 
     def _url(self, listen_key: str) -> str:
         return f"{self._venue.sockets}{self._api.path}?returnRateLimits=false"

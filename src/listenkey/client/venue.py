@@ -16,7 +16,7 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 from listenkey.base.clock import MILLISECOND, SECOND, Micros
 from listenkey.base.errors import Refused
 from listenkey.client.buffer import Buffer
-from listenkey.client.calls import Calls, headers_of, now_micros, wall_micros
+from listenkey.client.calls import Calls, headers_of, now_micros, wall_micros, wall_ms
 from listenkey.client.credentials import Credentials
 from listenkey.client.items import State
 from listenkey.client.recovery import Recoverer
@@ -71,6 +71,8 @@ class Venue(msgspec.Struct, frozen=True):
     """Everything up to here was had before."""
     known: tuple[tuple[str, bytes], ...] = ()
     """Events that were had near that moment: their kinds and bytes."""
+    holdings: bytes = b""
+    """What was held after one of them."""
     recover_within: float = 60.0
     """Seconds for which live events are held back at most, for those that a break made miss; 0 for no
     recovery."""
@@ -119,7 +121,7 @@ class VenueReader:
         for kind, raw in venue.known:
             self._repeats.is_repeat(kind, raw)
         self._lanes = Lanes()
-        self._key_lived_ms = self._calls.now_ms()
+        self._key_lived_ms = wall_ms()
         """When the key was last known to live."""
         self._echoed_ms = 0
         """Up to when the main socket proved to have given everything, if the key lived."""
@@ -132,6 +134,7 @@ class VenueReader:
             symbols=tuple(filter(None, (venue.symbol, *venue.symbols))),
             since=venue.since,
             known=venue.known,
+            holdings=venue.holdings,
             limit=int(venue.recover_within * SECOND),
             spawn=self._spawn,
             rest=self._rest,
@@ -142,6 +145,11 @@ class VenueReader:
         lifetime = self._venue.dialect.key_space.lifetime_s * SECOND
         plan = Plan(lifetime=lifetime, closes_key=self._venue.closes_key)
         return self._venue.watched(plan, heartbeat.period_ms * MILLISECOND if heartbeat.send else 0)
+
+    @property
+    def holdings(self) -> bytes:
+        """What is held after all that was put into the buffer; empty where nobody can tell."""
+        return self._recoverer.holdings
 
     @property
     def position(self) -> Moment | None:
@@ -226,11 +234,11 @@ class VenueReader:
         elif state == "closed":
             self._buffer.end()
 
-    def _do_about_key(self, actions: Sequence[Action], since_ms: int | None = None) -> None:
+    def _do_about_key(self, actions: Sequence[Action], local_ms: int | None = None) -> None:
         """Do what comes of news about the key. Where it is over, events are missing from then on, or from a
         moment before, though its socket stays open."""
         if not self._keeper.is_giving:
-            self._recoverer.broke("disconnected", since_ms)
+            self._recoverer.broke("disconnected", local_ms)
         for number in self._keeper.given_up:
             self._give(self._lanes.gone(number))
         self._do(actions)
@@ -242,7 +250,7 @@ class VenueReader:
         await self._call(kind, listen_key)
 
     async def _call(self, kind: OperationKind, listen_key: str) -> None:
-        asked_ms = self._calls.now_ms()
+        asked_ms = wall_ms()
         result = await self._send(kind, listen_key)
         if kind == "close":
             return
@@ -333,7 +341,7 @@ class VenueReader:
         return None
 
     async def _take(self, number: int, socket: Socket, frames: Sequence[bytes]) -> None:
-        now, at_ms, lanes = now_micros(), self._calls.now_ms(), self._lanes
+        now, at_ms, lanes = now_micros(), wall_ms(), self._lanes
         self._keeper.heard(number, now)
         for frame in frames:
             incoming = self._frames.read(frame)
@@ -364,7 +372,7 @@ class VenueReader:
         socket = self._sockets.get(number)
         if socket is None:
             return
-        asked, asked_ms = now_micros(), self._calls.now_ms()
+        asked, asked_ms = now_micros(), wall_ms()
         with contextlib.suppress(WebSocketException, asyncio.CancelledError):
             await (await socket.ping())
             now = now_micros()

@@ -4,7 +4,8 @@ A venue tells totals in its state events, which a break may have swallowed for g
 again. So a name has its last total and what fills later than that added to it.
 """
 
-from collections.abc import Iterable, Mapping
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, Self
 
@@ -36,6 +37,11 @@ class _Account(msgspec.Struct):
     grain: Decimal = _NONE
 
 
+class _Kept(msgspec.Struct, frozen=True):
+    accounts: dict[str, _Account]
+    last: str
+
+
 class Ledger:
     """Names and what is held of each. `whole`: of a name that was never told of nothing is held; else nobody
     knows."""
@@ -43,6 +49,10 @@ class Ledger:
     def __init__(self, totals: Mapping[str, Decimal], *, whole: bool) -> None:
         self.accounts = {name: _Account(amount) for name, amount in totals.items()}
         self.is_whole = whole
+
+    def keep(self, last: bytes) -> bytes:
+        """All of it, to go on with after a restart. `last`: the last event that it knows; empty for none."""
+        return msgspec.json.encode(_Kept(self.accounts, _digest(last)))
 
     def copy(self) -> Self:
         """Another that goes its own way."""
@@ -93,6 +103,25 @@ class Ledger:
         at_the_end = [amount for at, amount in account.added if at == at_ms]
         held = [account.total + later + first + last for first in _sums(ties) for last in _sums(at_the_end)]
         return Amounts(tuple(held), account.grain * len(account.added))
+
+
+def kept_ledger(text: bytes, known: Sequence[bytes]) -> tuple[Ledger, int] | None:
+    """A whole ledger that was kept, and how many of the events it knows, the newest of which are given; None
+    where that cannot be told."""
+    try:
+        kept = msgspec.json.decode(text, type=_Kept)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    after = next((at for at in range(len(known), 0, -1) if _digest(known[at - 1]) == kept.last), 0)
+    if kept.last and not after:
+        return None
+    ledger = Ledger({}, whole=True)
+    ledger.accounts = kept.accounts
+    return ledger, after
+
+
+def _digest(event: bytes) -> str:
+    return hashlib.blake2b(event, digest_size=16).hexdigest() if event else ""
 
 
 def _sums(amounts: list[Decimal]) -> list[Decimal]:

@@ -14,7 +14,7 @@ from typing import Final, Literal, Protocol, TypeAlias
 import msgspec
 
 from listenkey.base.clock import SECOND, Micros
-from listenkey.core.ledger import Change, Ledger
+from listenkey.core.ledger import Change, Ledger, kept_ledger
 
 Identity: TypeAlias = tuple[str, ...]
 Source: TypeAlias = Literal["stream", "backfill"]
@@ -133,7 +133,8 @@ Action: TypeAlias = Give | Miss | Look | Ask
 
 
 class Recovery:
-    """One stream's completeness. `why_not`: why nothing can be fetched; empty where it can."""
+    """One stream's completeness. `why_not`: why nothing can be fetched; empty where it can. `known`: events
+    that were had before, `holdings`: what `holdings` said, after any of them."""
 
     def __init__(
         self,
@@ -143,6 +144,7 @@ class Recovery:
         why_not: str = "",
         symbols: Iterable[str] = (),
         known: Sequence[tuple[str, bytes]] = (),
+        holdings: bytes = b"",
     ) -> None:
         self._books = books
         self._terms = terms
@@ -175,10 +177,14 @@ class Recovery:
         """What history says of holdings by each of its facts, those that were streamed included."""
         self._last: tuple[Answer | None, tuple[str, ...], str] = (None, (), "")
         """What is known if the limit is reached: the last answer, what differs, and why it is not whole."""
-        if known:
-            self._ledger = Ledger({}, whole=False)
-            for kind, raw in known:
+        kept = kept_ledger(holdings, [raw for _, raw in known]) if holdings else None
+        if kept is not None or known:
+            self._ledger, in_it = kept or (Ledger({}, whole=False), 0)
+            for kind, raw in known[:in_it]:
+                self._remember(kind, raw)
+            for kind, raw in known[in_it:]:
                 self.note(kind, raw)
+        if known:
             first = self._books.read(*known[0], ())
             self._floor_ms = first.at_ms
 
@@ -203,6 +209,14 @@ class Recovery:
     def symbols(self) -> tuple[str, ...]:
         """All that were ever seen or named."""
         return tuple(self._symbols)
+
+    def holdings(self) -> bytes:
+        """What is held after all that was given out, to begin with another time; empty where nobody can
+        tell."""
+        if self._state != "live" or self._ledger is None or not self._ledger.is_whole:
+            return b""
+        self._read_up()
+        return self._ledger.keep(self._recent[-1][1] if self._recent else b"")
 
     @property
     def has_fetched(self) -> bool:
@@ -252,10 +266,11 @@ class Recovery:
         self._floor_ms = max(self._floor_ms, at_ms)
 
     def broke(self, since_ms: int, reason: str) -> None:
-        """Something is missing from this moment on. Where something was already, it is from then."""
+        """Something is missing from this moment on; where something was already, from the earlier one."""
         if self._state == "live":
             self._since_ms, self._reason = since_ms, reason
             self._last = (None, (), "")
+        self._since_ms = min(self._since_ms, since_ms)
         self._state, self._due = "broken", None
         self._number += 1
 
