@@ -50,8 +50,11 @@ clients: .venv/.dev
 snippets: .venv/.dev
 	@tests/snippets/setup short
 
+# Without ARGS the run is a whole one, and every row of the dialects has to have been seen in it.
 test: clients snippets lint types contracts tidy
-	@exec $(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "$(SHORT)" $(ARGS)
+	@rm -rf .pytest_cache/seen
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "$(SHORT)" $(ARGS)
+	@$(if $(ARGS),,$(BIN)/python -m tests.support.seen)
 
 test-clients: clients
 	@exec $(BIN)/python -m pytest tests/clients -m "not soak" $(ARGS)

@@ -25,6 +25,7 @@ from listenkey.store.sqlite import open_sqlite
 from listenkey.testing import VirtualClock
 from listenkey.wire.routes import build_routes
 from tests.openapi.conforming import admin_faults, faults
+from tests.support.seen import SEEN
 
 WAIT = 20.0  # seconds until a test that waits for something has failed
 USDM, SPOT, BINGX = "/fapi/v1/listenKey", "/api/v3/userDataStream", "/openApi/user/auth/userDataStream"
@@ -51,6 +52,7 @@ class Gate:
         self._exit = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
+        self._exit.enter_context(SEEN.watching())
         store = open_sqlite(Path(self.settings.data), durability="relaxed")
         options = GatewayOptions(
             limits=self.settings.limits,
@@ -91,6 +93,7 @@ class Gate:
         else:
             route = self.routes.rest(name, request.headers.get("host", ""), request.method, url.path)
             wrong = faults(route, response)
+            SEEN.answered(route, response)
         assert not wrong, (request.method, str(url), response.status_code, response.text, wrong)
 
     async def __aexit__(self, *exception: object) -> None:
@@ -152,7 +155,8 @@ class Gate:
         }
         socket = await websockets.connect(f"ws{self.venue[4:]}{path}", **options)
         self._exit.push_async_callback(socket.close)
-        return Socket(socket)
+        api = self.routes.api("", "", path.partition("?")[0])
+        return Socket(socket, api=api.api.path if api else "")
 
     async def refusal(self, path: str, **options: Any) -> Any:
         """The HTTP answer to a handshake that must fail."""
@@ -191,8 +195,10 @@ def handshake(path: str, *more: str) -> bytes:
 class Socket:
     """A client's WebSocket, with patience that ends."""
 
-    def __init__(self, socket: websockets.ClientConnection) -> None:
+    def __init__(self, socket: websockets.ClientConnection, *, api: str = "") -> None:
+        """`api`: the path of the WebSocket API that it leads to, if it does."""
         self.socket = socket
+        self._api = api
 
     async def text(self) -> Any:
         """The next message as it came."""
@@ -206,7 +212,10 @@ class Socket:
     async def ask(self, request: Any) -> Any:
         """Send a request; the next message."""
         await self.socket.send(request if isinstance(request, str) else json.dumps(request))
-        return await self.json()
+        answer = await self.json()
+        if self._api and not isinstance(request, str):
+            SEEN.method(self._api, request.get("method"), answer)
+        return answer
 
     async def closed(self) -> tuple[int | None, str | None]:
         """Code and reason of the server's close, which must come."""
