@@ -13,7 +13,7 @@ StateName = Literal["connecting", "open", "reconnecting", "failed", "closed"]
 Source = Literal["stream", "backfill"]
 
 
-class Event(msgspec.Struct, frozen=True):
+class Event(msgspec.Struct, frozen=True, gc=False):
     """One event of the venue."""
 
     type: str

@@ -1,5 +1,6 @@
 """Events as structures. What reads them is made once a process, when a kind is first asked for."""
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar
 
@@ -21,11 +22,11 @@ class UnfitEvent(ListenKeyError):
 def typed(stream: str, kind: str, raw: bytes) -> msgspec.Struct | None:
     """An event as the structure that the catalogue has for it; None for a kind that it does not know. Errors:
     `UnfitEvent`."""
-    reader = _typed_reader(stream, kind)
-    if reader is None:
+    read = _typed_reader(stream, kind)
+    if read is None:
         return None
     try:
-        return reader.read(raw)
+        return read(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _unfit(kind, error) from error
 
@@ -40,12 +41,12 @@ def read_into(wanted: type[_T], kind: str, raw: bytes) -> _T:
 
 
 @cache
-def _typed_reader(stream: str, kind: str) -> Typed | None:
+def _typed_reader(stream: str, kind: str) -> Callable[[bytes], msgspec.Struct] | None:
     base = stream.partition(":")[0]
     for dialect in load_dialects().values():
         for event in dialect.events:
             if event.type == kind and base in event.streams:
-                return Typed(event)
+                return Typed(event).read
     return None
 
 

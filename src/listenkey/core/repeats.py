@@ -6,7 +6,7 @@ but the time of its sending is news.
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from typing import Final
 
 import msgspec
@@ -30,9 +30,10 @@ class NaturalIds:
             if event.natural_id and not any("[]" in path for path in event.natural_id)
         }
 
-    def has(self, kind: str) -> bool:
-        """Whether events of this kind have ids at all."""
-        return kind in self._paths
+    @property
+    def kinds(self) -> Collection[str]:
+        """Those whose events have ids."""
+        return self._paths.keys()
 
     def of(self, kind: str, payload: bytes) -> tuple[object, ...] | None:
         """The identity of an event: its kind, its ids, and a digest of the rest; None where it has none."""
@@ -52,36 +53,39 @@ class Repeats:
 
     def __init__(self, events: tuple[Event, ...], most: int = _MOST) -> None:
         self._ids = NaturalIds(events)
+        self._kinds = self._ids.kinds
         self._seen: OrderedDict[Hashable, None] = OrderedDict()
         self._most = most
 
     def is_repeat(self, kind: str, payload: bytes) -> bool:
         """Whether this event was seen before; if not, it is from now on."""
-        if not self._ids.has(kind):
+        if kind not in self._kinds:
             return False
-        without_time = _without_time(payload)
-        mark: Hashable = self._ids.of(kind, payload) if without_time is None else hash(without_time)
+        # Venues say when they sent an event near its beginning; the rest of its bytes need not be decoded.
+        at = payload.find(_SENT_AT_MARK, 0, _HEAD)
+        after = payload.find(b",", at)
+        if at < 0 or after < 0 or payload.find(b"{", 1, at) > 0:
+            return self._is_known(self._ids.of(kind, payload))
+        mark = hash(payload[:at] + payload[after:])
+        if mark not in self._seen:
+            self._remember(mark)
+            return False
+        # Equal bytes have equal ids, if they have any.
+        return self._ids.of(kind, payload) is not None and self._is_known(mark)
+
+    def _is_known(self, mark: Hashable) -> bool:
         if mark is None:
             return False
-        if mark in self._seen:  # equal bytes have equal ids, if they have any
-            if without_time is not None and self._ids.of(kind, payload) is None:
-                return False
+        if mark in self._seen:
             self._seen.move_to_end(mark)
             return True
+        self._remember(mark)
+        return False
+
+    def _remember(self, mark: Hashable) -> None:
         self._seen[mark] = None
         if len(self._seen) > self._most:
             self._seen.popitem(last=False)
-        return False
-
-
-def _without_time(payload: bytes) -> bytes | None:
-    """An event's bytes but for the time of its sending, which need not be decoded for it; None where it
-    is not written as venues do."""
-    at = payload.find(_SENT_AT_MARK, 0, _HEAD)
-    if at < 0 or payload.find(b"{", 1, at) > 0:
-        return None
-    after = payload.find(b",", at)
-    return None if after < 0 else payload[:at] + payload[after:]
 
 
 def _digest(event: dict[str, object]) -> str:

@@ -33,12 +33,9 @@ class Typed:
     def __init__(self, event: Event) -> None:
         """`event`: a row of the catalogue that passed the lint."""
         self.structure = _structure(event.type, table_of(event), _MONEY, forbid=False)
-        self._read: Callable[[bytes], Struct] = msgspec.json.Decoder(self.structure).decode
-        self._numbers = _has_numbers(table_of(event), msgspec.json.decode(event.sample))
-
-    def read(self, payload: bytes) -> Struct:
+        self.read: Callable[[bytes], Struct] = msgspec.json.Decoder(self.structure).decode
         """The event. Errors: `msgspec.ValidationError` where it is not as the table says."""
-        return self._read(payload)
+        self._numbers = _has_numbers(table_of(event), msgspec.json.decode(event.sample))
 
     def write(self, value: Struct) -> bytes:
         """The event as compact JSON: amounts digit by digit as they were read, as text or as numbers."""

@@ -219,7 +219,7 @@ def topic_requests(stream: Stream) -> tuple[str, ...]:
     )
 
 
-class Incoming(msgspec.Struct, frozen=True):
+class Incoming(msgspec.Struct, frozen=True, gc=False):
     """What a frame is. `event` is an event's own bytes, out of every wrapping."""
 
     kind: Literal["event", "key_ended", "going_down", "heartbeat", "other", "rubbish", "not_subscribed"]
@@ -236,6 +236,11 @@ class _Wrapped(msgspec.Struct):
     ping: msgspec.Raw = msgspec.Raw()
 
 
+class _Type(msgspec.Struct, gc=False):
+    e: str = ""
+
+
+_read_type = msgspec.json.Decoder(_Type).decode
 _read_wrapped = msgspec.json.Decoder(_Wrapped).decode
 _OTHER: Final = Incoming("other")
 _RUBBISH: Final = Incoming("rubbish")
@@ -271,7 +276,10 @@ class FrameReader:
             return _RUBBISH
         if self._beats and (answer := self._answer(payload)) is not None:
             return Incoming("heartbeat", answer=answer)
-        name = event_type(payload)
+        try:
+            name = _read_type(payload).e
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            name = ""
         return Incoming(self._kinds.get(name, "event"), payload, name) if name else self._other(payload)
 
     def _other(self, payload: bytes) -> Incoming:
