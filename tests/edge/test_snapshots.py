@@ -1,8 +1,10 @@
+import asyncio
 import gzip
 import json
 
 from listenkey.config import Streams, StreamSettings
-from tests.edge.gate import BINGX
+from listenkey.service import snapshots
+from tests.edge.gate import BINGX, WAIT
 
 ORDER = {"e": "ORDER_TRADE_UPDATE", "E": 9, "o": {"s": "BTC-USDT", "i": 1}}
 
@@ -127,6 +129,42 @@ class TestPerpetuals:
         async with make_gate(streams=Streams(resume="live")) as gate:
             socket = await (await opened(gate, api_key=api_key))()
             assert (await socket.json())["ac"]["l"] == 5
+
+    async def test_a_long_journal_is_read_in_parts(self, make_gate, monkeypatch):
+        """A million events behind the newest configuration hold nobody's events up: what comes meanwhile is
+        sent first, and the snapshot once all was read. Who asks after that waits no more."""
+        monkeypatch.setattr(snapshots, "_EVENTS", 8)
+        monkeypatch.setattr(snapshots, "_BATCH", 8)
+        async with make_gate(streams=Streams(resume="live")) as gate:
+            dial = await opened(gate)
+            await gate.publish(config("BTC-USDT", 5), *[ORDER] * 60, stream="bingx-swap")
+            socket = await dial()
+            await gate.publish(ORDER, stream="bingx-swap")
+            assert await socket.json() == ORDER
+            turns = 0
+            message = asyncio.ensure_future(socket.json())
+            async with asyncio.timeout(WAIT):
+                while not message.done():
+                    gate.advance(0.1)
+                    await asyncio.sleep(0.001)
+                    turns += 1
+            assert (await message)["ac"]["l"] == 5
+            assert turns > 60 // 8
+            assert (await (await dial()).json())["ac"]["l"] == 5
+
+    async def test_what_nobody_asks_for_is_kept_no_longer_than_an_hour(self, make_gate):
+        """Accounts that came once do not fill the memory, and are told all the same when they come again."""
+        async with make_gate(streams=Streams(resume="live")) as gate:
+            dial = await opened(gate)
+            await gate.publish(config("BTC-USDT", 5), stream="bingx-swap")
+            socket = await dial()
+            assert (await socket.json())["ac"]["l"] == 5
+            await socket.socket.close()
+            gate.clock.advance(3601 * 1_000_000)
+            api_key = await gate.api_key("bob")
+            await (await (await opened(gate, api_key=api_key))()).silent()
+            assert [stream.account_id for stream in gate.gateway.snapshots._readings] == [2]
+            assert (await (await (await opened(gate))()).json())["ac"]["l"] == 5
 
 
 class TestSpot:

@@ -15,8 +15,12 @@ from listenkey.store.base import Store
 from listenkey.wire.snapshots import Told
 
 _BATCH = 512
-_BATCHES = 8
 _BATCH_BYTES = 262_144
+_TURN: Micros = 50 * MILLISECOND
+_EVENTS = 2048
+"""So many events are read in one turn, for all streams together: delivery is not held up by who opens."""
+_COST = 16
+"""What a read costs before its first event, in events."""
 _KEPT: Micros = HOUR
 
 
@@ -45,6 +49,8 @@ class Snapshots:
         }
         self._readings: dict[StreamId, _Reading] = {}
         self._look_at: Micros = 0
+        self._turn: Micros = 0
+        self._left = 0
 
     def period(self, stream: str, topic: str) -> Micros | None:
         """How often a socket is told of a stream or one of its topics: 0 for once, None for never."""
@@ -74,11 +80,17 @@ class Snapshots:
         view = self._store.read_journal(stream)
         if view is None or (view.epoch == reading.epoch and view.head <= reading.after):
             return True
-        for _ in range(_BATCHES):
+        turn = self._clock.now() // _TURN
+        if turn != self._turn:
+            self._turn, self._left = turn, _EVENTS
+        while self._left > 0:
             events = self._store.read_events(stream, reading.epoch, reading.after, _BATCH, _BATCH_BYTES)
+            self._left -= len(events) + _COST
             for event in events:
                 reading.told.take(event.payload)
                 reading.after = event.offset
+            if reading.epoch == view.epoch and reading.after >= view.head:
+                return True
             if not events and not self._next_epoch(stream, reading):
                 return True
         return False
