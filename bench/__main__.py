@@ -13,8 +13,8 @@ from typing import Any
 from bench import build, load, machine, report
 
 ROWS = (
-    "latency", "saturated", "fanout", "rest", "handshakes", "memory", "catchup", "consumers", "relay",
-    "client", "million",
+    "latency", "saturated", "fanout", "rest", "websocket_api", "handshakes", "memory", "catchup", "consumers",
+    "relay", "client", "million",
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ HERE = Path(__file__).parent
 BUILD = HERE / "build"
 ANCHORS = HERE / "anchors"
 PROGRAMS = {
+    "ask": "load/ask.c",
     "calls": "load/calls.c",
     "dial": "load/dial.c",
     "replay": "load/replay.c",

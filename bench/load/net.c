@@ -398,13 +398,20 @@ size_t ws_frame(char *data, size_t n, frame *f)
 void ws_send(int epoll, conn *c, int op, const void *payload, size_t n)
 {
     static const uint8_t mask[4] = {0x37, 0xfa, 0x21, 0x3d};
-    char bytes[131];
-    if (n > 125) die("this client sends control frames and short words only");
+    char bytes[2048 + 8];
+    size_t head = 2;
+    if (n > 2048) die("this client sends short messages only");
     bytes[0] = (char)(0x80 | op);
-    bytes[1] = (char)(0x80 | n);
-    memcpy(bytes + 2, mask, 4);
-    for (size_t i = 0; i < n; i++) bytes[6 + i] = (char)(((const uint8_t *)payload)[i] ^ mask[i & 3]);
-    conn_send(epoll, c, bytes, 6 + n);
+    bytes[1] = (char)(0x80 | (n > 125 ? 126 : n));
+    if (n > 125) {
+        bytes[2] = (char)(n >> 8);
+        bytes[3] = (char)n;
+        head = 4;
+    }
+    memcpy(bytes + head, mask, 4);
+    head += 4;
+    for (size_t i = 0; i < n; i++) bytes[head + i] = (char)(((const uint8_t *)payload)[i] ^ mask[i & 3]);
+    conn_send(epoll, c, bytes, head + n);
 }
 
 void ws_open(conn *c, const struct sockaddr_in *to, const char *host, const char *path, const char *header, int source)
