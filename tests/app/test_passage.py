@@ -3,7 +3,7 @@
 import pytest
 
 from listenkey.app.dialects import configured_dialects
-from listenkey.app.passage import configured_venues
+from listenkey.app.passage_settings import configured_venues
 from listenkey.base.errors import ConfigError
 from listenkey.config import load
 

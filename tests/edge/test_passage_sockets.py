@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import ssl
 
 import pytest
 import websockets
@@ -48,10 +49,11 @@ async def market():
 
 
 @contextlib.asynccontextmanager
-async def passing(make_gate, url, names=("binance-usdm",), **settings):
+async def passing(make_gate, url, names=("binance-usdm",), *, tls=None, **settings):
     """A gateway that passes sockets there."""
     given = {"rest": "", "sockets": url, "api": url, **settings}
-    async with make_gate(passage={name: PassageSettings(**given) for name in names}) as gate:
+    own = {} if tls is None else {"tls": tls}
+    async with make_gate(passage={name: PassageSettings(**given) for name in names}, **own) as gate:
         yield gate
 
 
@@ -346,8 +348,6 @@ async def test_paths_that_might_be_read_otherwise_never_leave(gate, market, path
 
 async def test_tls_to_the_venue_is_verified(make_gate, make_certificate):
     """A venue that cannot show its certificate gets no order; `ca_file` names who is trusted."""
-    import ssl
-
     files, other = make_certificate("venue"), make_certificate("other")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(files.cert, files.key)
@@ -369,8 +369,6 @@ async def test_tls_to_the_venue_is_verified(make_gate, make_certificate):
 
 async def test_sockets_over_tls(make_gate, make_certificate):
     """The tunnel is the same."""
-    import ssl
-
     files = make_certificate("venue")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(files.cert, files.key)
@@ -382,3 +380,23 @@ async def test_sockets_over_tls(make_gate, make_certificate):
             assert await socket.ask(json.dumps(text)) == text
             await market.sockets[0].close(4001, "enough")
             assert await socket.closed() == (4001, "enough")
+
+
+async def test_a_gateway_with_tls_passes_the_same(make_gate, make_certificate, market):
+    """Frames of any length, the first request of a bare socket, a Close, and a venue that refuses."""
+    tls = make_certificate("gateway")
+    trusting = ssl.create_default_context(cafile=tls.cert)
+    async with passing(make_gate, market.url, tls=tls) as gate:
+        for path in ("/ws/btcusdt@trade", "/ws"):
+            socket = await gate.dial(path, ssl=trusting)
+            assert await socket.ask(SUBSCRIBE) == SUBSCRIBE
+            text = "a" * 900_000
+            assert await socket.ask(json.dumps(text)) == text
+            await market.sockets[-1].close(4001, "enough")
+            assert await socket.closed() == (4001, "enough")
+        await market.__aexit__()
+        await market._server.wait_closed()
+        assert (await gate.refusal("/ws/btcusdt@trade", ssl=trusting)).status_code == 502
+        late = await gate.dial("/ws", ssl=trusting)
+        await late.socket.send(json.dumps(SUBSCRIBE))
+        assert (await late.closed())[0] == 1013

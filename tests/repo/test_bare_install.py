@@ -35,3 +35,22 @@ def test_the_command_starts_without_the_servers_packages():
     )
     assert run.returncode == 0, run.stderr
     assert "serve" in run.stdout
+
+
+CHECK_WITHOUT = HELP_WITHOUT.replace('"--help"', '"config", "check", "--config", sys.argv.pop()')
+
+
+def test_a_configuration_is_checked_without_the_servers_packages(tmp_path):
+    """What passes to a venue and whose API keys are accepted can be checked on any machine."""
+    file = tmp_path / "listenkey.toml"
+    file.write_text(
+        '[passage.bingx]\n[[accept_api_keys]]\naccount = "desk"\nkeys = ["k"]\n', encoding="ascii"
+    )
+    without = ",".join(name for name in server_modules() if name != "h11")  # which httpx brings
+    run = subprocess.run(
+        [sys.executable, "-c", CHECK_WITHOUT, str(file), without],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stdout) == (0, "ok, 2 settings given\n"), run.stderr

@@ -42,6 +42,8 @@ def _accepted_problems(settings: Settings) -> list[str]:
 
 
 def _upstream_problems(settings: Settings) -> list[str]:
+    if not settings.upstream:
+        return []
     from listenkey.app.dialects import configured_dialects
     from listenkey.app.upstream_settings import upstream_openers
 
@@ -55,6 +57,8 @@ def _upstream_problems(settings: Settings) -> list[str]:
 
 
 def _replay_problems(settings: Settings) -> list[str]:
+    if not settings.replay:
+        return []
     from listenkey.app.dialects import configured_dialects
     from listenkey.app.replay_settings import replayed_streams
 
@@ -71,7 +75,7 @@ def _passage_problems(settings: Settings) -> list[str]:
     if not settings.passage:
         return []
     from listenkey.app.dialects import configured_dialects
-    from listenkey.app.passage import configured_venues
+    from listenkey.app.passage_settings import configured_venues
 
     try:
         dialects = configured_dialects(settings)

@@ -1,6 +1,8 @@
 """Where a venue answers, as configured; and which paths may be asked for there."""
 
 import re
+import ssl
+from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -27,6 +29,22 @@ class Base(msgspec.Struct, frozen=True):
     """As the `Host` header says it."""
     prefix: bytes = b""
     """A path that all others stand below."""
+
+
+class Venue(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a dialect's calls and sockets go, and with how much patience; times in seconds."""
+
+    rest: Base | None = None
+    sockets: Mapping[str, Base] = {}
+    """By stream; under the empty name for those that are of no stream."""
+    api: Base | None = None
+    context: ssl.SSLContext | None = None
+    connect: float = 5
+    patience: float = 30
+    idle: float = 15
+    most: int = 1024
+    message_bytes: int = 1 << 20
+    """Longest first message of a socket that has to say whose it is."""
 
 
 def parse_base(text: str, where: str) -> Base:

@@ -1,7 +1,6 @@
 """Everything that is passed: which venue a call or a handshake goes to, and who brings it there."""
 
 import asyncio
-import ssl
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
@@ -14,7 +13,7 @@ from listenkey.edge.asgi import Receive, Scope, Send
 from listenkey.edge.beyond import CallRoute, Onward, OwnSocket
 from listenkey.edge.handshake import Refusal, switching_protocols
 from listenkey.edge.http import Upgrade
-from listenkey.edge.passage.base import Base, may_pass
+from listenkey.edge.passage.base import Base, Venue, may_pass
 from listenkey.edge.passage.calls import Caller, render_passage_fault
 from listenkey.edge.passage.link import Links
 from listenkey.edge.passage.tunnel import Handshake, Tunnel
@@ -28,22 +27,6 @@ from listenkey.wire.routes import ApiRoute, PublicRoute, SocketRoute
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REMOVED: Final = 400
 """A public call with this status and above is one that the venue has removed, by the configured era."""
-
-
-class Venue(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a dialect's calls and sockets go, and with how much patience; times in seconds."""
-
-    rest: Base | None = None
-    sockets: Mapping[str, Base] = {}
-    """By stream; under the empty name for those that are of no stream."""
-    api: Base | None = None
-    context: ssl.SSLContext | None = None
-    connect: float = 5
-    patience: float = 30
-    idle: float = 15
-    most: int = 1024
-    message_bytes: int = 1 << 20
-    """Longest first message of a socket that has to say whose it is."""
 
 
 class _Way(msgspec.Struct, frozen=True):
