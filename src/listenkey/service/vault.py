@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import os
 import secrets
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -133,13 +134,21 @@ def _subkey(master_secret: bytes, purpose: bytes) -> bytes:
 
 
 def _sample(root: bytes, identity: bytes, alphabet: str, length: int) -> str:
-    fair = 256 - 256 % len(alphabet)
-    wanted = length * 256 // fair + 24
-    letters: list[str] = []
+    letter_of, unfair = _letters(alphabet)
+    wanted = length * 256 // (256 - len(unfair)) + 24
+    letters = b""
     block = 0
     while len(letters) < length:
         info = identity + block.to_bytes(4, "big")
         stream = HKDFExpand(algorithm=SHA256(), length=wanted, info=info).derive(root)
-        letters.extend(alphabet[byte % len(alphabet)] for byte in stream if byte < fair)
+        letters += stream.translate(letter_of, unfair)
         block += 1
-    return "".join(letters[:length])
+    return letters[:length].decode("ascii")
+
+
+@lru_cache(maxsize=64)
+def _letters(alphabet: str) -> tuple[bytes, bytes]:
+    """The letter of each byte, and the bytes that have none, so that each letter has as many."""
+    fair = 256 - 256 % len(alphabet)
+    letter_of = bytes(ord(alphabet[byte % len(alphabet)]) for byte in range(256))
+    return letter_of, bytes(range(fair, 256))
