@@ -1,6 +1,7 @@
 """Our client, whole, against a hostile venue: its user's view held against the truth."""
 
 import asyncio
+import random
 from functools import partialmethod
 from types import SimpleNamespace
 
@@ -55,6 +56,7 @@ class ClientWorld:
         self.patch.setattr(calls.Calls, "request", partialmethod(_request, self.venue))
         self.patch.setattr(venue, "open_socket", self.venue.open_socket)
         self.patch.setattr(venue, "_LONGEST_SOCKET", _LONGEST_SOCKET)
+        self.patch.setattr(venue, "random", random.Random(self.seed))
         buffer = Buffer()
         credentials = Credentials("key", "secret")
         where = venue.Venue(self.dialect, STREAM, "", "http://v", "ws://v", credentials, symbols=SYMBOLS)

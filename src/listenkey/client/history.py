@@ -186,7 +186,7 @@ class _Part:
             for query in resting_among(self._history, self._ask.names)
             if (query.symbol, query.order_id) not in open_now
         ]
-        for query in {*missing_orders([*orders, *resting], fills), *ended}:
+        for query in dict.fromkeys((*missing_orders([*orders, *resting], fills), *ended)):
             orders += (await self._calls.rows(self._history, query))[0]
         names = {*self._ask.names, *totals_of(self._history, self._snapshot)}
         return self._calls.events(self._history, [*orders, *resting], fills, self._ask, names)
