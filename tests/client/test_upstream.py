@@ -12,6 +12,7 @@ from listenkey.core.moment import Moment
 from listenkey.core.position import Missing, Position
 from listenkey.core.repeats import NaturalIds
 from listenkey.service.publish import Problem
+from listenkey.service.source import Mark
 from listenkey.service.upstreams import UpstreamFigures
 from listenkey.sources.upstream import Upstream, UpstreamReader
 from listenkey.testing.clock import FIRST_MOMENT
@@ -32,10 +33,11 @@ class Replayed:
     """A stream that gives some items and then waits, or ends. `position`: what it says of itself when all is
     taken."""
 
-    def __init__(self, items, position=None, *, ends=False):
+    def __init__(self, items, position=None, *, ends=False, holdings=b""):
         self._items = items
         self._end = position
         self._ends = ends
+        self._holdings = holdings
         self._more = asyncio.Event()
 
     async def __aenter__(self):
@@ -61,6 +63,10 @@ class Replayed:
     @property
     def position(self):
         return None if self._items else self._end
+
+    @property
+    def holdings(self):
+        return b"" if self._items else self._holdings
 
 
 class Relay:
@@ -88,8 +94,9 @@ class Relay:
             await task
         return reader
 
-    def _open(self, since, known, symbols):
-        self.beginnings.append(SimpleNamespace(since=since, known=list(known), symbols=list(symbols)))
+    def _open(self, mark, known, symbols):
+        beginning = {"since": mark.at, "holdings": mark.holdings, "known": [*known], "symbols": [*symbols]}
+        self.beginnings.append(SimpleNamespace(**beginning))
         return self.streams.pop(0)
 
     def rows(self):
@@ -182,7 +189,7 @@ async def test_after_a_kill_it_goes_on_where_the_journal_ends(relay):
     items = [State("open"), event(1, s="BTCUSDT"), event(2, o={"s": "ETHUSDT"}), Gap("disconnected")]
     await relay.run(
         Replayed(items, Moment(NOW_MS + 5)),
-        until=lambda relay: relay.journal.read_mark() == str(NOW_MS + 5),
+        until=lambda relay: relay.journal.read_mark().at == str(NOW_MS + 5),
     )
     await relay.house.crash()
     again = Relay(relay.house)
@@ -199,14 +206,14 @@ async def test_the_first_mark_is_kept_before_the_first_event(relay, monkeypatch)
     journaled, real = [], relay.journal.publish
 
     async def publish(found):
-        journaled.extend(relay.journal.read_mark() for what, _ in found if isinstance(what, bytes))
+        journaled.extend(relay.journal.read_mark().at for what, _ in found if isinstance(what, bytes))
         return await real(found)
 
     monkeypatch.setattr(relay.journal, "publish", publish)
     first = Replayed([State("open")], Moment(NOW_MS))
     task = asyncio.create_task(relay.run(first, until=lambda relay: relay.figures.events == 1))
     async with asyncio.timeout(20):
-        while not relay.journal.read_mark():
+        while not relay.journal.read_mark().at:
             await asyncio.sleep(0.01)
         first.give(event(1))
         await task
@@ -220,14 +227,35 @@ async def test_a_journal_that_somebody_else_filled_is_gone_on_with(relay):
     assert relay.beginnings[0].since == str(NOW_MS + 7)
 
 
-async def test_what_was_had_long_ago_is_not_read_again(relay):
-    """Events of before the moment say what is traded, and no more."""
-    await relay.run(Replayed([event(1, s="BTCUSDT")]), until=lambda relay: relay.figures.events)
+async def test_an_old_journal_is_given_back_in_part(relay):
+    """Its last events, however old, say what a quiet account held; and all that came near the moment is known
+    again, however much that is."""
+    old = [(event(number, s="BTCUSDT").raw, None) for number in range(2000)]
+    await relay.journal.publish(old)
     relay.house.clock.advance(60_000_000)
-    await relay.journal.keep_mark(str(NOW_MS + 60_000))
+    await relay.journal.publish([(event(60_000 + number).raw, None) for number in range(600)])
+    await relay.journal.keep_mark(Mark(str(NOW_MS + 60_000)))
     await relay.run(Replayed([]))
-    assert relay.beginnings[-1].known == []
+    assert [json.loads(raw)["n"] for _, raw in relay.beginnings[-1].known] == [*range(60_000, 60_600)]
     assert relay.beginnings[-1].symbols == ["BTCUSDT"]
+    await relay.journal.keep_mark(Mark(str(NOW_MS + 600_000)))
+    await relay.run(Replayed([]))
+    assert [json.loads(raw)["n"] for _, raw in relay.beginnings[-1].known] == [*range(60_100, 60_600)]
+
+
+async def test_what_was_held_is_kept_until_there_is_a_hole(relay):
+    """A restart begins with the holdings of the last moment in which they were known; of before a hole they
+    say nothing any more."""
+    stream = Replayed([State("open"), event(1)], Moment(NOW_MS), holdings=b'{"of":1}\n')
+    reader = await relay.run(stream, until=lambda relay: relay.figures.events == 1)
+    await reader.keep_mark()
+    await relay.run(Replayed([event(2)], Moment(NOW_MS + 1)), until=lambda relay: relay.figures.events == 2)
+    assert relay.beginnings[-1].holdings == b'{"of":1}\n'
+    items = [Gap("disconnected"), event(3)]
+    reader = await relay.run(Replayed(items, Moment(NOW_MS + 2)), until=lambda r: r.figures.events == 3)
+    await reader.keep_mark()
+    await relay.run(Replayed([]))
+    assert (relay.beginnings[-1].since, relay.beginnings[-1].holdings) == (str(NOW_MS + 2), b"")
 
 
 async def test_a_quiet_hour_is_no_hole(relay):
@@ -235,10 +263,10 @@ async def test_a_quiet_hour_is_no_hole(relay):
     makes a recovery of seconds, not of an hour."""
     quiet = Replayed([State("open")], Moment(NOW_MS))
     task = asyncio.create_task(
-        relay.run(quiet, until=lambda relay: relay.journal.read_mark() == str(NOW_MS + 3_600_000))
+        relay.run(quiet, until=lambda relay: relay.journal.read_mark().at == str(NOW_MS + 3_600_000))
     )
     async with asyncio.timeout(20):
-        while relay.journal.read_mark() != str(NOW_MS):
+        while relay.journal.read_mark().at != str(NOW_MS):
             relay.house.clock.advance(5_000_000)
             await asyncio.sleep(0.01)
         quiet._end = Moment(NOW_MS + 3_600_000)
@@ -248,11 +276,11 @@ async def test_a_quiet_hour_is_no_hole(relay):
 
 async def test_what_was_taken_and_not_journaled_is_no_part_of_the_mark(relay, monkeypatch):
     """Killed while the disk is full, it goes on before what it could not journal."""
-    await relay.journal.keep_mark(str(NOW_MS))
+    await relay.journal.keep_mark(Mark(str(NOW_MS)))
     refusing(relay, monkeypatch, "store_full", times=1000)
     reader = await relay.run(Replayed([event(1)], Moment(NOW_MS + 5)), seconds=1.2)
     await reader.keep_mark()
-    assert relay.journal.read_mark() == str(NOW_MS)
+    assert relay.journal.read_mark().at == str(NOW_MS)
 
 
 async def test_a_relay_of_a_relay_goes_on_by_position(relay):

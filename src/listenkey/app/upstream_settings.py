@@ -11,8 +11,9 @@ from listenkey.client.stream import Stream, open_stream
 from listenkey.config import Settings, UpstreamSettings
 from listenkey.dialect.model import Dialect
 from listenkey.service.names import StreamNames
+from listenkey.service.source import Mark
 
-Opener: TypeAlias = Callable[[str, Sequence[tuple[str, bytes]], Sequence[str]], Stream]
+Opener: TypeAlias = Callable[[Mark, Sequence[tuple[str, bytes]], Sequence[str]], Stream]
 """Makes a stream that goes on after a place, given what was had near it and the symbols that are traded."""
 
 
@@ -46,7 +47,7 @@ def _checked(where: str, given: UpstreamSettings, names: StreamNames) -> Opener:
         )
     open_it = _opener(where, given)
     try:
-        open_it("", (), ())
+        open_it(Mark(), (), ())
     except Refused as error:
         raise ConfigError(f"{where}: {error.message}", error.remedy) from error
     return open_it
@@ -58,7 +59,7 @@ def _opener(where: str, given: UpstreamSettings) -> Opener:
         raise ConfigError(f"{where}.api_key is not set", "give it, or api_key_file")
     api_secret = _given(f"{where}.api_secret", given.api_secret, given.api_secret_file)
 
-    def open_it(since: str, known: Sequence[tuple[str, bytes]], symbols: Sequence[str]) -> Stream:
+    def open_it(mark: Mark, known: Sequence[tuple[str, bytes]], symbols: Sequence[str]) -> Stream:
         return open_stream(
             given.stream,
             api_key=api_key,
@@ -67,8 +68,9 @@ def _opener(where: str, given: UpstreamSettings) -> Opener:
             base_url=given.base_url,
             ws_url=given.ws_url,
             by=given.by,
-            since=since or None,
+            since=mark.at or None,
             known=known,
+            holdings=mark.holdings,
             symbols=symbols,
         )
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+import msgspec
+
 from listenkey.base.clock import Micros
 from listenkey.core.position import Missing
 from listenkey.core.records import Event, StreamId
@@ -13,9 +15,18 @@ from listenkey.store.base import Appended, Store
 _PAGE: Final = 512
 
 
+class Mark(msgspec.Struct, frozen=True):
+    """Up to where a journal is whole."""
+
+    at: str = ""
+    """A line of text."""
+    holdings: bytes = b""
+    """What the account held after one of its events, as the source writes that."""
+
+
 class SourceJournal:
-    """One journal. `mark`: text of the source's own that says up to where the journal is whole; it is kept
-    beside it, and a crash takes it back a little at most."""
+    """One journal, and its mark: what the source itself says of up to where it is whole. That is kept beside
+    it, and a crash takes it back a little at most."""
 
     def __init__(
         self, store: Store, clock: ServiceClock, publisher: Publisher, account: str, stream: str
@@ -30,17 +41,21 @@ class SourceJournal:
         """Journal events and gaps with their ids, in their order and in one commit; an answer each."""
         return await self._publisher.publish_all(self._account, self._stream, found)
 
-    def read_mark(self) -> str:
-        """The mark that was kept last; empty where there is none."""
+    def read_mark(self) -> Mark:
+        """The mark that was kept last; an empty one where there is none."""
         stream = self._find()
-        mark = None if stream is None else self._store.read_setting(_mark_name(stream))
-        return "" if mark is None else mark.decode()
+        text = None if stream is None else self._store.read_setting(_mark_name(stream))
+        if text is None:
+            return Mark()
+        at, _, holdings = text.partition(b"\n")
+        return Mark(at.decode(), holdings)
 
-    async def keep_mark(self, mark: str) -> None:
+    async def keep_mark(self, mark: Mark) -> None:
         """Keep a mark. Errors: `StoreError`."""
         stream = self._find()
         if stream is not None:
-            await self._store.put_setting(_mark_name(stream), mark.encode(), self.now())
+            text = b"%b\n%b" % (mark.at.encode(), mark.holdings)
+            await self._store.put_setting(_mark_name(stream), text, self.now())
 
     def read_back(self) -> Iterator[Event]:
         """What was journaled, the newest first, gaps too, over the epochs that are kept."""

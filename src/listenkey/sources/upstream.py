@@ -23,7 +23,7 @@ from listenkey.client.stream import Stream
 from listenkey.core.position import Missing
 from listenkey.core.repeats import NaturalIds
 from listenkey.service.publish import Problem
-from listenkey.service.source import SourceJournal
+from listenkey.service.source import Mark, SourceJournal
 from listenkey.service.upstreams import UpstreamFigures, sent_at_ms
 from listenkey.wire.frames import event_type
 
@@ -33,9 +33,13 @@ _RETRY_SECONDS: Final = 1.0
 _LONGEST_RETRY_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 1.0
 """A mark is kept so often while events come."""
+_KEEP: Final[Micros] = SECOND // 2
+"""What is held is asked for so often."""
 _KEEP_QUIET: Final[Micros] = 5 * SECOND
-"""And so often while none do, so that a quiet hour is no hole after a crash."""
+"""A mark is kept so often while nothing comes, so that a quiet hour is no hole after a crash."""
 _NEAR_MS: Final = 10_000
+_KNOWN: Final = 500
+"""Events that the client is given back at least."""
 _MOST_READ_BACK: Final = 20_000
 _SYMBOL: Final = re.compile(rb'"s":"([A-Z0-9_-]{1,40})"')
 _log = structlog.get_logger(__name__)
@@ -46,13 +50,13 @@ Known = Sequence[tuple[str, bytes]]
 
 
 class Upstream(msgspec.Struct, frozen=True):
-    """One stream to read, and whose it becomes. `open` is told up to where all is journaled (nothing at the
-    first start), what was journaled near there, and the symbols that the account trades."""
+    """One stream to read, and whose it becomes. `open` is told up to where all is journaled (an empty mark at
+    the first start), what the journal ends with, and the symbols that the account trades."""
 
     name: str
     account: str
     stream: str
-    open: Callable[[str, Known, Sequence[str]], Stream]
+    open: Callable[[Mark, Known, Sequence[str]], Stream]
     ids: NaturalIds
 
 
@@ -63,10 +67,11 @@ class UpstreamReader:
         self._upstream = upstream
         self._journal = journal
         self._figures = figures
-        self._mark = ""
+        self._mark = Mark()
         """Up to where everything is journaled, as far as this process knows."""
-        self._kept = ""
+        self._kept = Mark()
         self._kept_at: Micros = 0
+        self._held_at: Micros = 0
         self._busy = False
         """Whether items were taken that are not journaled yet."""
         self._was_open = False
@@ -86,7 +91,7 @@ class UpstreamReader:
             except Exception as error:  # noqa: BLE001 - whatever it was, the stream is opened again
                 self._became("failed", type(error).__name__)
                 _log.exception("upstream_failed", upstream=self._upstream.name)
-            if self._was_open and not self._mark:  # the next stream cannot know what is missing
+            if self._was_open and not self._mark.at:  # the next stream cannot know what is missing
                 await self._write([self._missing(Gap("disconnected"))])
             if self._figures.events > before:
                 pause = _RETRY_SECONDS
@@ -96,7 +101,7 @@ class UpstreamReader:
     async def keep_mark(self) -> None:
         """Keep up to where everything is journaled. What cannot be kept now is kept later, and costs a longer
         recovery at most."""
-        if self._mark and self._mark != self._kept:
+        if self._mark.at and self._mark != self._kept:
             with contextlib.suppress(StoreError):
                 mark = self._mark
                 await self._journal.keep_mark(mark)
@@ -108,11 +113,12 @@ class UpstreamReader:
         keeping = asyncio.create_task(self._keep_marks(stream))
         try:
             while items := await _take_waiting(stream):
-                self._busy, mark = True, _mark_of(stream)
+                if any(isinstance(item, Gap) for item in items):  # what was held before says nothing any more
+                    self._mark = Mark(self._mark.at)
+                mark, self._busy = self._mark_of(stream), True
                 await self._take(items)
-                self._mark = mark or self._mark
-                self._busy = False
-                if not self._kept:  # no event may be journaled before there is a first one
+                self._mark, self._busy = mark, False
+                if not self._kept.at:  # no event may be journaled before there is a first one
                     await self.keep_mark()
         finally:
             keeping.cancel()
@@ -121,14 +127,28 @@ class UpstreamReader:
     def _look(self, stream: Stream) -> None:
         """Take the stream's word for how far it is, which moves on though nothing comes."""
         if not self._busy:
-            self._mark = _mark_of(stream) or self._mark
+            self._mark = self._mark_of(stream)
+
+    def _mark_of(self, stream: Stream) -> Mark:
+        """How far it is once all is journaled that was taken. What is held is asked for now and then: earlier
+        holdings will do as well, until there is a hole."""
+        if stream.position is None:
+            return self._mark
+        now, holdings = self._journal.now(), b""
+        if now - self._held_at >= _KEEP or not self._mark.holdings:
+            holdings = stream.holdings
+        if holdings:
+            self._held_at = now
+        return Mark(str(stream.position), holdings or self._mark.holdings)
 
     async def _keep_marks(self, stream: Stream) -> None:
         had = self._figures.events
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             self._look(stream)
-            if self._figures.events != had or self._journal.now() - self._kept_at >= _KEEP_QUIET:
+            learnt = bool(self._mark.holdings) != bool(self._kept.holdings)
+            is_old = self._journal.now() - self._kept_at >= _KEEP_QUIET
+            if learnt or is_old or self._figures.events != had:
                 had = self._figures.events
                 await self.keep_mark()
 
@@ -191,13 +211,14 @@ class UpstreamReader:
 
     # Going on ---------------------------------------------------------------------------------------
 
-    def _beginning(self) -> tuple[str, Known, Sequence[str]]:
-        kept = self._journal.read_mark()
-        self._kept = kept
-        self._mark = mark = self._mark or kept or self._last_moment()
-        if not mark.isdigit():  # a gateway's position says all; and without a mark nothing is known
+    def _beginning(self) -> tuple[Mark, Known, Sequence[str]]:
+        self._kept = self._journal.read_mark()
+        if not self._mark.at:
+            self._mark = self._kept if self._kept.at else Mark(self._last_moment())
+        mark = self._mark
+        if not mark.at.isdigit():  # a gateway's position says all; and without a mark nothing is known
             return mark, (), ()
-        known, symbols = self._journal_end(int(mark))
+        known, symbols = self._journal_end(int(mark.at))
         return mark, known[::-1], sorted(symbols)
 
     def _last_moment(self) -> str:
@@ -206,14 +227,14 @@ class UpstreamReader:
         return "" if newest is None else str(sent_at_ms(newest.payload) or to_millis(newest.time))
 
     def _journal_end(self, since_ms: int) -> tuple[list[tuple[str, bytes]], set[str]]:
-        """The events of the journal that came about then and later, the newest first, and the symbols of
-        these and some more."""
+        """The last events of the journal, the newest first, with all that came about then and later, and the
+        symbols of these and some more."""
         known: list[tuple[str, bytes]] = []
         symbols: set[str] = set()
         for event in islice(self._journal.read_back(), _MOST_READ_BACK):
             if event.gap:
                 continue
-            if to_millis(event.time) >= since_ms - _NEAR_MS:
+            if len(known) < _KNOWN or to_millis(event.time) >= since_ms - _NEAR_MS:
                 known.append((event_type(event.payload), event.payload))
             if found := _SYMBOL.search(event.payload):
                 symbols.add(found[1].decode())
@@ -229,10 +250,6 @@ async def _take_waiting(stream: Stream) -> list[Item]:
     while len(items) < _MOST_AT_ONCE and (item := stream.waiting_item()) is not None:
         items.append(item)
     return items
-
-
-def _mark_of(stream: Stream) -> str:
-    return "" if stream.position is None else str(stream.position)
 
 
 def _text_of(identity: tuple[object, ...] | None) -> str | None:
