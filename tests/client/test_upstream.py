@@ -12,8 +12,7 @@ from listenkey.core.moment import Moment
 from listenkey.core.position import Missing, Position
 from listenkey.core.repeats import NaturalIds
 from listenkey.service.publish import Problem
-from listenkey.service.source import Mark
-from listenkey.service.upstreams import UpstreamFigures
+from listenkey.service.upstreams import Mark, UpstreamFigures
 from listenkey.sources.upstream import Upstream, UpstreamReader
 from listenkey.testing.clock import FIRST_MOMENT
 from tests.service.house import House

@@ -11,7 +11,7 @@ from listenkey.client.stream import Stream, open_stream
 from listenkey.config import Settings, UpstreamSettings
 from listenkey.dialect.model import Dialect
 from listenkey.service.names import StreamNames
-from listenkey.service.source import Mark
+from listenkey.service.upstreams import Mark
 
 Opener: TypeAlias = Callable[[Mark, Sequence[tuple[str, bytes]], Sequence[str]], Stream]
 """Makes a stream that goes on after a place, given what was had near it and the symbols that are traded."""

@@ -3,25 +3,15 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-import msgspec
-
 from listenkey.base.clock import Micros
 from listenkey.core.position import Missing
 from listenkey.core.records import Event, StreamId
 from listenkey.service.clock import ServiceClock
 from listenkey.service.publish import Problem, Publisher
+from listenkey.service.upstreams import Mark
 from listenkey.store.base import Appended, Store
 
 _PAGE: Final = 512
-
-
-class Mark(msgspec.Struct, frozen=True):
-    """Up to where a journal is whole."""
-
-    at: str = ""
-    """A line of text."""
-    holdings: bytes = b""
-    """What the account held after one of its events, as the source writes that."""
 
 
 class SourceJournal:

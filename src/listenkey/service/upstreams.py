@@ -1,7 +1,9 @@
-"""How upstreams are, for metrics and pages."""
+"""How upstreams are, for metrics and pages; and up to where they were journaled."""
 
 from collections import deque
 from typing import Final, Literal
+
+import msgspec
 
 from listenkey.base.clock import Micros, to_millis
 
@@ -9,6 +11,15 @@ Health = Literal["connecting", "open", "reconnecting", "failed", "closed"]
 _LAGS: Final = 1024
 _SENT_AT: Final = b'"E":'
 _HEAD: Final = 160
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """Up to where a journal is whole."""
+
+    at: str = ""
+    """A line of text."""
+    holdings: bytes = b""
+    """What the account held after one of its events, as the source writes that."""
 
 
 class UpstreamFigures:

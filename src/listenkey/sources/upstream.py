@@ -23,8 +23,8 @@ from listenkey.client.stream import Stream
 from listenkey.core.position import Missing
 from listenkey.core.repeats import NaturalIds
 from listenkey.service.publish import Problem
-from listenkey.service.source import Mark, SourceJournal
-from listenkey.service.upstreams import UpstreamFigures, sent_at_ms
+from listenkey.service.source import SourceJournal
+from listenkey.service.upstreams import Mark, UpstreamFigures, sent_at_ms
 from listenkey.wire.frames import event_type
 
 _LONGEST_ID: Final = 200
