@@ -186,6 +186,14 @@ def test_a_dead_socket_is_found_within_seconds():
         ]
 
 
+def test_a_socket_that_is_asked_is_replaced_in_time_all_the_same():
+    """To be woken for it, and then not to do it, would keep a processor busy until the answer comes."""
+    keeper = begun(Plan(lifetime=100 * DAY, longest_socket=62 * SECOND, silent=60 * SECOND))
+    assert keeper.wake(60 * SECOND) == [Probe(1)]
+    assert keeper.wake_at() == 62 * SECOND
+    assert keeper.wake(62 * SECOND) == [Connect(2, "K")]
+
+
 def test_a_venue_that_never_answers_questions_is_asked_less():
     """One that knows no Pings must not be left every fifteen seconds."""
     keeper = begun(Plan(lifetime=100 * DAY, silent=5 * SECOND))

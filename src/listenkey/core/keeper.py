@@ -340,13 +340,12 @@ class Keeper:
                 return []
             del self._sockets[socket.number]
             return [Disconnect(socket.number)]
-        if socket.probed_at is not None:
-            if now < socket.probed_at + self._answer_within():
-                return []
-            self._is_mute = not self._took
-            return [Disconnect(socket.number), *self.lost(socket.number, now)]
         actions: list[Action] = []
-        if self._plan.silent and now >= socket.heard_at + self._silent():
+        if socket.probed_at is not None:
+            if now >= socket.probed_at + self._answer_within():
+                self._is_mute = not self._took
+                return [Disconnect(socket.number), *self.lost(socket.number, now)]
+        elif self._plan.silent and now >= socket.heard_at + self._silent():
             socket.probed_at = now
             actions.append(Probe(socket.number))
         longest = self._plan.longest_socket
