@@ -4,9 +4,13 @@ tests/testing."""
 import json
 from decimal import Decimal
 from itertools import pairwise
+from urllib.parse import unquote
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +31,8 @@ from listenkey.wire.history import (
     read_page,
     windows,
 )
+from listenkey.wire.messages import Signed
+from listenkey.wire.signature import check_signature
 
 DIALECTS = load_dialects()
 USDM = DIALECTS["binance-usdm"]
@@ -72,6 +78,17 @@ def test_a_request_is_whole():
         "symbol=BTCUSDT&startTime=5&endTime=9&limit=1000&timestamp=1732180000000&signature="
     )
     assert call.headers == (("X-MBX-APIKEY", "k"),)
+
+
+@pytest.mark.parametrize("key", [Ed25519PrivateKey.generate(), rsa.generate_private_key(65537, 2048)])
+def test_private_keys_sign_too(key):
+    """With a PEM in place of the secret the signature is one that the venue's side takes."""
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    call = build_query(USDM, HISTORY, Query("fills", "BTCUSDT"), api_key="k", secret=pem, now=NOW)
+    payload, _, signature = call.path.partition("?")[2].partition("&signature=")
+    signed = Signed((payload.encode(),), unquote(signature), NOW, 0)
+    assert check_signature(USDM, signed, b"", public) is None
 
 
 @given(st.integers(0, 10**6), st.integers(0, 10**6))
