@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from listenkey.base.errors import ListenKeyError
     from listenkey.client.buffer import BufferFull
     from listenkey.client.items import Event, Gap, State
     from listenkey.client.stream import Stream, open_stream
@@ -22,6 +23,7 @@ __all__ = [
     "BufferFull",
     "Event",
     "Gap",
+    "ListenKeyError",
     "State",
     "Stream",
     "UnfitEvent",
@@ -35,6 +37,7 @@ _HOMES: Final = {
     "BufferFull": "listenkey.client.buffer",
     "Event": "listenkey.client.items",
     "Gap": "listenkey.client.items",
+    "ListenKeyError": "listenkey.base.errors",
     "State": "listenkey.client.items",
     "Stream": "listenkey.client.stream",
     "UnfitEvent": "listenkey.client.typed",

@@ -40,6 +40,17 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """None where no library for sockets is at hand."""
 
 
+OURS: Final = Language(
+    language="listenkey",
+    title="Python, by our client",
+    lexer="python",
+    suffix="-listenkey.py",
+    literal="either",
+    rest=Kit("Python 3.11 or newer; pip install listenkey", "Python 3.11"),
+)
+"""For streams alone: our client makes the calls by itself."""
+
+
 class _Languages(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     language: tuple[Language, ...]
 
@@ -82,6 +93,12 @@ def _lives(product: Product) -> Iterator[Program]:
         if given is None:
             continue
         name, of = stream.prefix.strip("/"), f"life:{stream.name}"
+        text = (
+            _templates()
+            .get_template("listenkey.life")
+            .render(it=given, name=stream.name, q=LITERALS["either"], say=comment)
+        )
+        yield _program(OURS, OURS.rest, name, text, of)
         for language in languages():
             kit = language.life
             if kit is not None and (given.plain or not kit.plain):
