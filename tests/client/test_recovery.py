@@ -6,10 +6,11 @@ import contextlib
 import pytest
 
 import listenkey
-from listenkey.client.items import Event, Gap
+from listenkey.client.items import Event, Gap, State
 from listenkey.core.moment import Moment
 from listenkey.testing import TestingVenue
 from tests.client.test_stream import WAIT, take, until
+from tests.support.fault_proxy import FaultProxy
 
 ORDERS = {"ORDER_TRADE_UPDATE", "executionReport"}
 STREAMS = [
@@ -210,3 +211,45 @@ async def test_leaving_in_the_middle_of_a_recovery_leaves_nothing_running(venue)
         await asyncio.wait_for(asyncio.sleep(0), 1)
     ours = [task for task in asyncio.all_tasks() - before if "client" in repr(task.get_coro())]
     assert ours == []
+
+
+async def test_a_socket_that_died_without_a_word_is_found_and_nothing_lost(venue):
+    """Half-open: both ends believe in it. Most clients wait for their operating system, for hours."""
+    account = await venue.account()
+    book = account.book("binance-usdm")
+    await book.deposit("USDT", "1000")
+    with FaultProxy(venue.rest_url, hush=300) as proxy:
+        sockets = proxy.url.replace("http", "ws", 1)
+        async with opened(
+            venue, account, "binance-usdm", "listen_key", ws_url=sockets, dead_after=6, symbols=["BTCUSDT"]
+        ) as stream:
+            await until(stream, "open")
+            await looked(venue)
+            await asyncio.wrap_future(proxy.cut("silent", "down", after=0, patience=0.1))
+            await book.fill(await book.place("BTCUSDT", "BUY", "0.5", "60000"))
+            since = asyncio.get_running_loop().time()
+            await until(stream, "reconnecting")
+            assert asyncio.get_running_loop().time() - since < WAIT
+            got = [await take(stream, (Event, Gap)) for _ in range(2)]
+    assert [key for key, _ in facts(got)] == truth(book)
+    assert {event.source for event in got} == {"backfill"}
+
+
+async def test_rotation_leaves_no_hole_and_tells_nothing_twice(venue, monkeypatch):
+    """Before the venue's day is over the next socket is there; states have no ids and came twice."""
+    monkeypatch.setattr("listenkey.client.venue._LONGEST_SOCKET", 700_000)
+    account = await venue.account()
+    book = account.book("binance-usdm")
+    async with opened(venue, account, "binance-usdm", "listen_key") as stream:
+        await until(stream, "open")
+        for number in range(1, 81):
+            await book.deposit("USDT", number)
+            await asyncio.sleep(0.05)
+        items, opens = [], 0
+        while not items or items[-1].raw != book.events[-1].raw:
+            item = await take(stream, (Event, Gap, State))
+            opens += isinstance(item, State) and item.state == "open"
+            items += [item] if isinstance(item, Event | Gap) else []
+    assert opens >= 2, "it never rotated"
+    assert [item.raw for item in items] == [event.raw for event in book.events]
+    assert {item.source for item in items} == {"stream"}
