@@ -394,6 +394,14 @@ def test_rows_that_repeat_are_told_once():
     assert [each.identity[0] for each in events_of(USDM, HISTORY, orders, fills)] == ["order", "fill"]
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_an_order_that_two_lists_have(turned):
+    """One says that it rests and one that it is over, of the same millisecond: over is what it is."""
+    pair = [ORDER, {**ORDER, "status": "CANCELED"}]
+    told = events_of(USDM, HISTORY, rows("orders", *(pair[::-1] if turned else pair)), ())
+    assert [each.identity[-1] for each in told] == ["new", "ended"]
+
+
 def test_both_sides_of_a_trade_with_oneself():
     """One trade id, two orders, two facts."""
     orders = rows("orders", ORDER, {**ORDER, "orderId": 8})

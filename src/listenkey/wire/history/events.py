@@ -98,9 +98,14 @@ def events_of(
 
 
 def _newest(history: History, orders: Sequence[Row]) -> dict[tuple[str, str], Row]:
-    """Each order once, as it was last seen."""
-    by_time = sorted(orders, key=lambda row: (_updated(history, row), _amount(row, history.order_row.filled)))
-    return {(row.symbol, row.order_id): row for row in by_time}
+    """Each order once, as it was last seen; of two that tell the same moment, the one that is over."""
+    names, event = history.order_row, history.order_event
+
+    def age(row: Row) -> tuple[int, Decimal, bool]:
+        status = str(row.fields.get(names.status, ""))
+        return _updated(history, row), _amount(row, names.filled), status in {event.filled, *event.ends}
+
+    return {(row.symbol, row.order_id): row for row in sorted(orders, key=age)}
 
 
 def _by_order(fills: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
