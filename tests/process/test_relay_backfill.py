@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import random
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from functools import partial
@@ -178,3 +179,37 @@ async def test_a_quiet_time_of_a_killed_relay_is_no_hole(relayed: Relayed) -> No
     await relayed.trade("BTCUSDT", 1)
     await until(relayed.is_whole)
     assert relayed.gaps() == []
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(8))
+async def test_cuts_and_kills_in_any_order(relayed: Relayed, seed: int) -> None:
+    """Trades go on while the venue loses events and the relay is killed, whenever chance says: each fact is
+    in the journal once and in order, and nothing is missing but for a hole that is told."""
+    chance, over = random.Random(seed), asyncio.Event()
+
+    async def trade() -> None:
+        while not over.is_set():
+            await relayed.trade(chance.choice(("BTCUSDT", "ETHUSDT")), 1)
+            await asyncio.sleep(0.02)
+
+    await relayed.trade("BTCUSDT", 1)
+    await relayed.trade("ETHUSDT", 1)
+    await until(relayed.is_whole)
+    trading = asyncio.create_task(trade())
+    for _ in range(6):
+        await asyncio.sleep(chance.uniform(0.2, 3))
+        if chance.random() < 0.5:
+            await asyncio.to_thread(relayed.relay.restart, kill=True)
+        else:
+            with relayed.venue.away():
+                await asyncio.sleep(chance.uniform(0.1, 1))
+    over.set()
+    await trading
+    await until(relayed.is_open)
+    await relayed.trade("BTCUSDT", 1)
+    wanted = relayed.truth()
+    await until(lambda: wanted[-1] in relayed.had())
+    had = relayed.had()
+    assert [each for each in wanted if each in had] == had
+    assert had == wanted or relayed.gaps()
