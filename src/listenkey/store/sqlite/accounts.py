@@ -133,5 +133,4 @@ def _join(items: tuple[str, ...]) -> str:
     return msgspec.json.encode(items).decode()
 
 
-def _split(text: str) -> tuple[str, ...]:
-    return msgspec.json.decode(text, type=tuple[str, ...])
+_split = msgspec.json.Decoder(tuple[str, ...]).decode
