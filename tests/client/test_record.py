@@ -51,6 +51,21 @@ def test_events_are_the_same_bytes_and_gaps_stay(tmp_path):
     ]
 
 
+def test_all_that_is_known_of_a_gap_stays(tmp_path):
+    """Of a relay's too, whose own source said why."""
+    here = Position("a", 3)
+    known = (5, 9, ("BTCUSDT",), ("USDT",), "too long ago")
+    write(
+        tmp_path / "record",
+        Gap("disconnected", None, None, *known),
+        Gap("upstream", here, here, *known, "late"),
+    )
+    assert [each.what for each in played(tmp_path / "record")] == [
+        Missing("disconnected", *known),
+        Missing("late", *known),
+    ]
+
+
 def test_it_is_for_its_owner_alone(tmp_path):
     """It says what somebody trades."""
     write(tmp_path / "record", at(1))

@@ -29,6 +29,8 @@ class Told(msgspec.Struct, frozen=True, omit_defaults=True):
     until: int = 0
     why: str = ""
     cause: str = ""
+    symbols: tuple[str, ...] = ()
+    differs: tuple[str, ...] = ()
 
 
 class Line(msgspec.Struct, omit_defaults=True):
@@ -76,7 +78,9 @@ def event_json(event: Event, at_ms: int | None = None) -> bytes:
 def told(gap: Gap) -> Told:
     """A gap's words and places."""
     first, last = (str(place) if place is not None else "" for place in (gap.first, gap.last))
-    return Told(gap.reason, first, last, gap.since_ms, gap.until_ms, gap.why, gap.cause)
+    return Told(
+        gap.reason, first, last, gap.since_ms, gap.until_ms, gap.why, gap.cause, gap.symbols, gap.differs
+    )
 
 
 def item_line(item: Item, at_ms: int) -> bytes:
@@ -119,10 +123,14 @@ def play(lines: Iterable[bytes]) -> Iterator[Played]:
             last_place = place
             yield Played(read.at, bytes(read.event))
         elif read.gap is not None:
-            since, until = read.gap.since, read.gap.until
-            yield Played(read.at, Missing(read.gap.reason or "unknown", since, until))
+            yield Played(read.at, _missing(read.gap))
     if doubt is not None:
         yield Played(last_at, doubt)
+
+
+def _missing(gap: Told) -> Missing:
+    cause = gap.cause or gap.reason or "unknown"
+    return Missing(cause, gap.since, gap.until, gap.symbols, gap.differs, gap.why)
 
 
 def _follows(place: Position | None, last: Position | None) -> bool:
