@@ -1,7 +1,7 @@
 """A venue's history and its snapshot, asked for page by page."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -46,11 +46,11 @@ class EventBooks:
     def __init__(self, histories: Sequence[History]) -> None:
         self._histories = histories
 
-    def read(self, kind: str, raw: bytes, names: Iterable[str]) -> Reading:
+    def read(self, kind: str, raw: bytes, names: Collection[str]) -> Reading:
         """One event, of whichever part of the stream it is."""
-        told, known = Reading(0), set(names)
+        told = Reading(0)
         for history in self._histories:
-            reading = reading_of(history, kind, raw, known)
+            reading = reading_of(history, kind, raw, names)
             if reading.identity is not None or reading.changes:
                 return reading
             told = max(told, reading, key=lambda each: each.at_ms)

@@ -5,7 +5,7 @@ again. So a name has its last total and what fills later than that added to it.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, Self
 
@@ -62,9 +62,9 @@ class Ledger:
         return other
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def names(self) -> Collection[str]:
         """All that was ever told of."""
-        return tuple(self.accounts)
+        return self.accounts.keys()
 
     def apply(self, changes: Iterable[Change]) -> None:
         """Take what an event says, in whatever order events come."""

@@ -7,7 +7,7 @@ venue's own snapshot says that nothing else is missing. Whatever fails, live eve
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, Literal, Protocol, TypeAlias
 
@@ -63,7 +63,7 @@ class Reading(msgspec.Struct, frozen=True):
 class Books(Protocol):
     """What a venue's events mean."""
 
-    def read(self, kind: str, raw: bytes, names: Iterable[str]) -> Reading:
+    def read(self, kind: str, raw: bytes, names: Collection[str]) -> Reading:
         """One event. `names`: the assets that are known to be there."""
         ...
 
@@ -385,7 +385,7 @@ class Recovery:
         start = max(start, self._floor_ms)
         newest = max((fact.at_ms for fact in self._held), default=0)
         end = max(self._until_ms + self._terms.slack_ms, newest)
-        return [Ask(self._number, min(start, end), end, tuple(self._symbols), self._names())]
+        return [Ask(self._number, min(start, end), end, tuple(self._symbols), tuple(self._names()))]
 
     def _again(self, now: Micros, until: Micros = 0) -> list[Action]:
         self._number += 1
@@ -407,7 +407,7 @@ class Recovery:
             self._ledger.settle(newest - _SETTLED_MS)
         self._unread.clear()
 
-    def _names(self) -> tuple[str, ...]:
+    def _names(self) -> Collection[str]:
         return () if self._ledger is None else self._ledger.names
 
     def _missed(self, facts: Sequence[Fact]) -> list[Fact]:
@@ -450,7 +450,7 @@ class Recovery:
             differs -= {each.name for each in changes if _agrees(ledger, each.name, answer.totals)}
         return ledger, differs
 
-    def _reading(self, fact: Fact, names: Iterable[str]) -> Reading:
+    def _reading(self, fact: Fact, names: Collection[str]) -> Reading:
         reading = self._books.read(fact.kind, fact.raw, names)
         told = fact.identity and self._told.get(fact.identity)
         return msgspec.structs.replace(reading, changes=told) if told else reading

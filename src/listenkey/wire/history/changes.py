@@ -12,7 +12,7 @@ from listenkey.core.ledger import Change
 from listenkey.core.recovery import Reading
 from listenkey.dialect.history import Effect, History
 from listenkey.wire.history.holdings import Holdings, fold, holdings_of
-from listenkey.wire.history.identity import Identity, at, belongs, decoded, identity_of, text_at
+from listenkey.wire.history.identity import Identity, at, belongs, decoded, identity_in, text_at
 from listenkey.wire.history.query import Query, Row
 
 _NONE: Final = Decimal(0)
@@ -35,11 +35,11 @@ def reading_of(
     place = "" if effect is None else effect.time if is_order else effect.state_time if is_state else ""
     time_ms = (_time(value, place) if place else 0) or _time(value, _SENT)
     if is_state:
-        return Reading(time_ms, None, tuple(_totals(history, event_type, payload, time_ms)))
+        return Reading(time_ms, None, tuple(_totals(history, event_type, payload, value, time_ms)))
     if not is_order:
         return Reading(time_ms)
     changes = (*_order(history, value, time_ms), *_fill(history, value, time_ms, names, fill))
-    identity = identity_of(history, event_type, payload)
+    identity = identity_in(history, value)
     return Reading(time_ms, identity, changes, _follows(history, value, identity))
 
 
@@ -75,25 +75,26 @@ def _named(history: History, holdings: Holdings) -> Iterable[tuple[str, Decimal]
 
 
 def _name(history: History, *parts: str) -> str:
-    return " ".join(part for part in (history.part, *parts) if part)
+    every = (history.part, *parts) if history.part else parts
+    return " ".join(every if all(every) else filter(None, every))
 
 
 def _order_name(history: History, symbol: str, order: str) -> str:
     return _name(history, _ORDER, symbol, order)
 
 
-def _totals(history: History, event_type: str, payload: bytes, time_ms: int) -> Iterable[Change]:
+def _totals(history: History, event_type: str, payload: bytes, value: Any, time_ms: int) -> Iterable[Change]:
     """A state event's totals; what it names and of which nothing is left is among them."""
     try:
         held = dict(_named(history, fold(history, Holdings(), event_type, payload)))
     except ValueError:
         return
-    for name in {*held, *_told(history, payload)}:
+    for name in {*held, *_told(history, value)}:
         yield Change(name, time_ms, held.get(name, _NONE), is_total=True)
 
 
-def _told(history: History, payload: bytes) -> Iterable[str]:
-    event, value = history.state_event, decoded(payload)
+def _told(history: History, value: Any) -> Iterable[str]:
+    event = history.state_event
     for item in _list(value, event.balances):
         yield _name(history, text_at(item, event.asset))
     for item in _list(value, event.positions) if event.positions else ():
@@ -176,12 +177,15 @@ def _pair(history: History, symbol: str, names: Collection[str]) -> tuple[str, s
     if "-" in symbol:
         base, _, quote = symbol.partition("-")
         return _name(history, base), _name(history, quote)
-    pairs = [
-        (_name(history, symbol[:split]), _name(history, symbol[split:])) for split in range(1, len(symbol))
-    ]
-    known = [pair for pair in pairs if pair[1] in names]
-    both = [pair for pair in known if pair[0] in names]
-    return next(iter(both or known), ("", ""))
+    begin, likely = f"{history.part} " if history.part else "", ("", "")
+    for split in range(1, len(symbol)):
+        quote = begin + symbol[split:]
+        if quote in names:
+            pair = (begin + symbol[:split], quote)
+            if pair[0] in names:
+                return pair
+            likely = likely if likely[1] else pair
+    return likely
 
 
 def _time(value: Any, path: str) -> int:

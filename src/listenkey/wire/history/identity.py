@@ -1,6 +1,6 @@
 """By what a fact is known again, whether it was streamed or asked for."""
 
-from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -19,12 +19,15 @@ _read: Final = msgspec.json.Decoder(float_hook=str).decode
 def identity_of(history: History, event_type: str, payload: bytes) -> Identity | None:
     """The identity of a streamed event; None for what REST calls cannot tell, such as an amendment, and for
     what cannot be read."""
-    event = history.order_event
-    if event_type != event.type:
+    if event_type != history.order_event.type:
         return None
     value = decoded(payload)
-    if not belongs(history, value):
-        return None
+    return identity_in(history, value) if belongs(history, value) else None
+
+
+def identity_in(history: History, value: Any) -> Identity | None:
+    """The identity of an order event of this part, decoded."""
+    event = history.order_event
     symbol, order, trade = (text_at(value, path) for path in (event.symbol, event.order, event.trade))
     execution = text_at(value, event.execution)
     if not symbol or not order:
@@ -61,9 +64,14 @@ def decoded(payload: bytes) -> Any:
 
 def at(value: Any, path: str) -> Any:
     """What lies at a path of names joined by dots; None where nothing does."""
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
+    for name in _steps(path):
+        value = value.get(name) if isinstance(value, dict) else None
     return value
+
+
+@lru_cache(maxsize=4096)
+def _steps(path: str) -> tuple[str, ...]:
+    return tuple(path.split("."))
 
 
 def text_at(value: Any, path: str) -> str:
