@@ -10,11 +10,13 @@ from listenkey.base.errors import ConfigError
 from listenkey.cli import recording as cli_recording
 from listenkey.cli.recording import Recording
 from listenkey.client.items import Event, Gap
-from listenkey.config import ReplaySettings, Settings
+from listenkey.client.record import play, stream_of
+from listenkey.config import ReplaySettings, Settings, load
 from listenkey.core.position import Missing
 from listenkey.dialect.registry import load_dialects
 from listenkey.service.publish import Problem
 from listenkey.sources.replay import Player, Replay
+from tools.tracked import ROOT
 
 
 class Journal:
@@ -141,3 +143,17 @@ def test_the_stream_is_the_records_own_unless_another_is_named(record):
     for stream, wanted in (("", "binance-usdm"), ("binance-coinm", "binance-coinm")):
         settings = Settings(replay={"1": ReplaySettings(file=str(record), account="desk", stream=stream)})
         assert replayed_streams(settings, load_dialects()) == {"1": wanted}
+
+
+def test_the_page_is_as_it_says(tmp_path, record):
+    """Its configuration is accepted, and what it shows is a record."""
+    page = (ROOT / "docs" / "how-to" / "record-and-replay.md").read_text(encoding="utf-8")
+    shown = page.split("```json\n")[1].split("```")[0].encode().splitlines()
+    assert stream_of(shown[0]) == "binance-usdm"
+    assert [type(each.what) for each in play(shown)] == [bytes, Missing]
+    file = tmp_path / "listenkey.toml"
+    text = page.split("<!-- replay -->\n```toml\n")[1].split("```")[0]
+    file.write_text(text.replace("fills.ndjson", str(record)))
+    settings = load(file, {}).settings
+    assert settings.replay["1"].speed == 10
+    assert replayed_streams(settings, load_dialects()) == {"1": "binance-usdm"}
