@@ -120,6 +120,7 @@ class TestBingx:
             if own == 429:
                 refused = await gate.refusal(f"/swap-market?listenKey={first}")
                 assert b'"code":100419' in refused.body
+                assert gate.gateway.metrics.refused_by_limit["too_many_connections"] >= 2
                 await sockets[0].socket.close()
                 await until(lambda: len(gate.gateway.connections.all()) < 3 + (others == 101))
                 await gate.dial(f"/swap-market?listenKey={first}")

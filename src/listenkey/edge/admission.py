@@ -51,7 +51,10 @@ class Admission:
         if who is None:
             return None
         places = self._by_stream.setdefault(candidate.stream, Places(most))
-        return Seat.take(places, who) or Fault("too_many_connections", {"limit": most})
+        seat = Seat.take(places, who)
+        if seat is None:
+            self._gateway.metrics.refused_by_limit["too_many_connections"] += 1
+        return seat or Fault("too_many_connections", {"limit": most})
 
     def api_attempt(self, route: ApiRoute, address: str) -> Opening:
         """Count an attempt to connect to a WebSocket API, with what the connection weighs."""
