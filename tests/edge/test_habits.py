@@ -1,4 +1,4 @@
-"""What published clients do that a server may stumble over, one habit a test; each was seen on the wire of some.
+"""What published clients do that a server may stumble over, a habit each; each was seen on the wire of some.
 
 The clients themselves play in tests/clients; what they do only now and then, or did once, is here.
 """
