@@ -231,7 +231,12 @@ class UpstreamSettings(_Section, frozen=True):
     api_key: Annotated[str, says("API key at the venue.", secret=True)] = ""
     api_key_file: Annotated[str, says("File that holds the API key instead.")] = ""
     api_secret: Annotated[
-        str, says("API secret at the venue, or a private key in PEM; where it asks for one.", secret=True)
+        str,
+        says(
+            "API secret at the venue, or a private key in PEM: where it asks for one, and to fetch from its "
+            "history what a break made miss.",
+            secret=True,
+        ),
     ] = ""
     api_secret_file: Annotated[str, says("File that holds the API secret instead.")] = ""
     gateway: Annotated[
