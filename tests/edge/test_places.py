@@ -6,6 +6,7 @@ from unittest.mock import Mock
 from listenkey.edge.admission import when_settled
 from listenkey.edge.places import Places, Seat, Seats
 from listenkey.service.limits import Verdict
+from tests.edge.gate import until
 
 
 def test_a_seat_is_one_place_until_it_is_given_back():
@@ -53,3 +54,14 @@ async def test_who_talks_and_does_not_wait_is_cut_off():
     waiting.data_received(b"x")
     transport.abort.assert_called_once_with()
     waiting.connection_lost(None)
+
+
+async def test_a_fault_of_ours_ends_a_socket_that_waits():
+    """Its peer is cut off instead of waiting for a 101 that never comes, and its place is free again."""
+    transport, durable, places = Mock(), asyncio.get_running_loop().create_future(), Places(1)
+    opens = Mock(side_effect=RuntimeError("a fault"))
+    when_settled(transport, Verdict(None, durable=(durable,)), opens, Seat.take(places, "here"))
+    durable.set_result(None)
+    await until(lambda: transport.abort.called)
+    transport.set_protocol.assert_not_called()
+    assert places.take("here")

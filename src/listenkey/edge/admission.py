@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+import structlog
+
 from listenkey.core.session import Action, Bind
 from listenkey.dialect.model import Dialect
 from listenkey.edge.places import Places, Seat, Seats
@@ -15,6 +17,7 @@ from listenkey.wire.routes import ApiRoute, SocketRoute
 
 _MOST_EARLY: Final = 65_536
 _UNCOUNTED: Final = Verdict(None)
+_log = structlog.get_logger(__name__)
 
 
 class Admission:
@@ -108,7 +111,13 @@ class _Settling(asyncio.Protocol):
 
     async def _open_when(self, durable: "Iterable[asyncio.Future[None]]") -> None:
         await settle(durable)
-        socket = self._opens()
+        try:
+            socket = self._opens()
+        except Exception:  # noqa: BLE001 - whatever it was, nobody is to wait for ever
+            _log.exception("upgrade_failed")
+            self._seats.give_back()
+            self._transport.abort()
+            return
         self._transport.set_protocol(socket)
         if self._early:
             socket.data_received(bytes(self._early))
