@@ -156,7 +156,7 @@ async def test_what_is_waiting_is_journaled_in_one_commit_and_in_order(relay, mo
 
 
 async def test_the_venue_s_very_bytes_are_journaled(relay):
-    """A bot that hashes or signs what it gets, or minds how a number is written, finds it as the venue wrote."""
+    """A bot that hashes what it gets, or minds how a number is written, finds it as the venue wrote it."""
     raw = b'{"e":"x", "p":1.0,  "n":7, "u":"\xc3\xa9"}'
     await relay.run(Replayed([Event("x", raw)]), until=lambda relay: relay.figures.events == 1)
     assert [each.payload for each in relay.journal.read_back()] == [raw]

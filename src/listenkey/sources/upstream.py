@@ -40,6 +40,8 @@ _KEEP_QUIET: Final[Micros] = 5 * SECOND
 _NEAR_MS: Final = 10_000
 _KNOWN: Final = 500
 """Events that the client is given back at least."""
+_SEARCHED: Final = 2_000
+"""Events of the journal's end that are looked through for symbols."""
 _MOST_READ_BACK: Final = 20_000
 _SYMBOL: Final = re.compile(rb'"s":"([A-Z0-9_-]{1,40})"')
 _log = structlog.get_logger(__name__)
@@ -231,11 +233,14 @@ class UpstreamReader:
         symbols of these and some more."""
         known: list[tuple[str, bytes]] = []
         symbols: set[str] = set()
-        for event in islice(self._journal.read_back(), _MOST_READ_BACK):
+        for seen, event in enumerate(islice(self._journal.read_back(), _MOST_READ_BACK)):
             if event.gap:
                 continue
-            if len(known) < _KNOWN or to_millis(event.time) >= since_ms - _NEAR_MS:
+            is_near = to_millis(event.time) >= since_ms - _NEAR_MS
+            if is_near or len(known) < _KNOWN:
                 known.append((event_type(event.payload), event.payload))
+            elif seen >= _SEARCHED:
+                break
             if found := _SYMBOL.search(event.payload):
                 symbols.add(found[1].decode())
         return known, symbols
