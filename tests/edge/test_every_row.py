@@ -6,6 +6,7 @@ whole run whether a row was left out.
 """
 
 import asyncio
+import json
 
 import pytest
 from msgspec.structs import replace
@@ -13,6 +14,8 @@ from msgspec.structs import replace
 from listenkey.base.errors import StoreError
 from listenkey.config import DialectSettings, Http
 from listenkey.dialect.registry import load_dialects
+from listenkey.dialect.template import fill_json, places
+from listenkey.wire.control import control_of
 from tests.edge.test_api_socket import ask, by_ed25519, by_secret, code
 from tests.openapi.conftest import PRODUCTS
 
@@ -216,6 +219,43 @@ async def test_who_connects_too_often_is_refused_in_the_products_words(make_gate
             await gate.dial(path)
         refused = await gate.refusal(path)
         assert refused.status_code == dialect.failure("too_many_connections").status
+
+
+METHODS = {
+    "not_json": "{",
+    "method_missing": '{"id":1}',
+    "method_unknown": '{"id":1,"method":"NEVER"}',
+    "id_wrong": '{"id":[],"method":"LIST_SUBSCRIPTIONS"}',
+    "too_many_parameters": '{"id":1,"method":"GET_PROPERTY","params":["combined","combined"]}',
+    "property_not_text": '{"id":1,"method":"GET_PROPERTY","params":[1]}',
+    "property_unknown": '{"id":1,"method":"GET_PROPERTY","params":["other"]}',
+    "value_not_boolean": '{"id":1,"method":"SET_PROPERTY","params":["combined","yes"]}',
+    "request_wrong": '{"id":1,"method":"SUBSCRIBE","params":5}',
+}
+TOPICS = {
+    "request_wrong": '{"id":"a","reqType":"never","dataType":"x"}',
+    "topic_unknown": '{"id":"a","reqType":"sub","dataType":"?"}',
+    "topic_limit": '{"id":"a","reqType":"sub","dataType":"BTC-USDT@trade%d"}',
+}
+
+
+@EVERY
+async def test_every_request_that_cannot_be_honoured_is_answered(gate, name):
+    """On the sockets of each stream, in the venue's own words; the socket stays open."""
+    bot, key = Bot(gate, name), await gate.api_key()
+    made = (await bot.call(bot.calls["create"], key)).json()["listenKey"]
+    for stream in PRODUCTS[name].streams:
+        path = next(each.path for each in stream.sockets if "$listen_key" in each.path)
+        socket = await gate.dial(stream.prefix + path.replace("$listen_key", made))
+        control = control_of(bot.dialect, stream.name)
+        for row in control.errors:
+            request = (TOPICS if name == "bingx" else METHODS)[row.kind]
+            for number in range(control.topic_limit if row.kind == "topic_limit" else 0):
+                await socket.ask(request % number)
+            if bot.dialect.frames.messages_per_second:
+                gate.advance(1)
+            answer = await socket.ask(request % 999 if "%d" in request else request)
+            assert list(answer) == list(json.loads(fill_json(row.body, dict.fromkeys(places(row.body), 1))))
 
 
 @pytest.mark.parametrize(("name", "api"), APIS)

@@ -11,6 +11,7 @@ import os
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -19,8 +20,10 @@ from unittest.mock import patch
 import httpx
 
 from listenkey.dialect.api import WebSocketApi
-from listenkey.dialect.model import Dialect
+from listenkey.dialect.model import Control, Dialect
 from listenkey.dialect.registry import load_dialects
+from listenkey.wire import control as controlling
+from listenkey.wire.control import ControlFault, render_control_fault
 from listenkey.wire.routes import Route
 
 FOLDER = Path(__file__).parents[2] / ".pytest_cache" / "seen"
@@ -48,7 +51,17 @@ class Seen:
                 self.rows.add(f"{api.path} failure {kind}")
             return api_failure(api, kind)
 
-        with patch.object(Dialect, "failure", of_dialect), patch.object(WebSocketApi, "failure", of_api):
+        def of_control(row: Control, fault: ControlFault, now: int) -> str | None:
+            answer = render_control_fault(row, fault, now)
+            if answer is not None:
+                self.rows.add(f"{control_name(row)} control {fault.kind}")
+            return answer
+
+        with (
+            patch.object(Dialect, "failure", of_dialect),
+            patch.object(WebSocketApi, "failure", of_api),
+            patch.object(controlling, "render_control_fault", of_control),
+        ):
             yield
 
     def answered(self, route: Route, response: httpx.Response) -> None:
@@ -67,6 +80,22 @@ class Seen:
         (FOLDER / f"{os.getpid()}.txt").write_text("\n".join(sorted(self.rows)), encoding="utf-8")
 
 
+@cache
+def _controls() -> dict[str, Control]:
+    """The different ones of all dialects, by the first stream that has it."""
+    found: dict[str, Control] = {}
+    for dialect in load_dialects().values():
+        for row in dialect.controls:
+            if row not in found.values():
+                found[row.stream or dialect.name] = row
+    return found
+
+
+def control_name(wanted: Control) -> str:
+    """What it is called here; dialects that answer alike are one."""
+    return next((name for name, row in _controls().items() if row == wanted), "")
+
+
 def _is_answering(caller: FrameType) -> bool:
     """Whether a row is asked for to answer by it; the reference asks for rows to tell of them."""
     return caller.f_code.co_name in {"render_fault", "render_api_fault"}
@@ -78,6 +107,8 @@ SEEN = Seen()
 
 def expected() -> Iterator[str]:
     """Every row of the dialects that ship."""
+    for name, control in _controls().items():
+        yield from (f"{name} control {row.kind}" for row in control.errors)
     for dialect in load_dialects().values():
         for call in (*dialect.operations, *dialect.public_calls, *dialect.token_calls):
             yield f"{dialect.name} {call.method} {call.path}"
