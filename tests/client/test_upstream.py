@@ -78,10 +78,10 @@ class Relay:
         self.streams = []
         self.journal = house.gateway.source_journal("desk", STREAM)
 
-    async def run(self, *streams, until=lambda relay: True, seconds=0.0):
+    async def run(self, *streams, until=lambda relay: True, seconds=0.0, has_positions=False):
         """Read one stream after the other, until it is so; the reader."""
         self.streams = [*streams]
-        upstream = Upstream("1", "desk", STREAM, self._open, NaturalIds(()))
+        upstream = Upstream("1", "desk", STREAM, self._open, NaturalIds(()), has_positions=has_positions)
         reader = UpstreamReader(upstream, self.journal, self.figures)
         task = asyncio.create_task(reader.run())
         async with asyncio.timeout(20):
@@ -298,8 +298,9 @@ async def test_a_relay_of_a_relay_goes_on_by_position(relay):
         Gap("upstream", first, first, 5, 9, ("BTCUSDT",), ("USDT",), "too long", "disconnected"),
         Event("x", b'{"e":"x","n":2}', second),
     ]
-    await relay.run(Replayed([*items], second), until=lambda relay: relay.figures.events == 2)
-    reader = await relay.run(Replayed([*items], second), until=lambda relay: relay.figures.events == 4)
+    both = {"has_positions": True}
+    await relay.run(Replayed([*items], second), until=lambda relay: relay.figures.events == 2, **both)
+    reader = await relay.run(Replayed([*items], second), until=lambda r: r.figures.events == 4, **both)
     await reader.keep_mark()
     assert relay.rows() == [1, "disconnected", 2]
     (gap,) = [json.loads(each.payload) for each in relay.journal.read_back() if each.gap]
@@ -311,8 +312,19 @@ async def test_a_relay_of_a_relay_goes_on_by_position(relay):
         "differs": ["USDT"],
         "why": "too long",
     }
-    await relay.run(Replayed([]))
+    await relay.run(Replayed([]), **both)
     assert (relay.beginnings[-1].since, relay.beginnings[-1].known) == ("abc:8", [])
+
+
+async def test_an_upstream_that_becomes_another_kind_does_not_trip(relay):
+    """From a gateway to the venue itself: the last event says from when on; the other way: from now on."""
+    await relay.journal.publish([(event(7).raw, None)])
+    await relay.journal.keep_mark(Mark("abc:8"))
+    await relay.run(Replayed([]))
+    assert relay.beginnings[-1].since == str(NOW_MS + 7)
+    await relay.journal.keep_mark(Mark(str(NOW_MS)))
+    await relay.run(Replayed([]), has_positions=True)
+    assert relay.beginnings[-1].since == ""
 
 
 async def test_how_far_behind_the_venue_it_is(relay):

@@ -17,7 +17,14 @@ class Upstreams:
         self._gateway = gateway
         openers = upstream_openers(settings, gateway.dialects)
         self._wanted = [
-            Upstream(name, given.account, given.stream, openers[name], _ids_of(given.stream, gateway))
+            Upstream(
+                name,
+                given.account,
+                given.stream,
+                openers[name],
+                _ids_of(given.stream, gateway),
+                has_positions=bool(given.gateway),
+            )
             for name, given in settings.upstream.items()
         ]
         self._readers: list[UpstreamReader] = []

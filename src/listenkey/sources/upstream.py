@@ -60,6 +60,8 @@ class Upstream(msgspec.Struct, frozen=True):
     stream: str
     open: Callable[[Mark, Known, Sequence[str]], Stream]
     ids: NaturalIds
+    has_positions: bool = False
+    """Whether it is a gateway's, which says where it is by positions; a venue's says it by moments."""
 
 
 class UpstreamReader:
@@ -215,12 +217,14 @@ class UpstreamReader:
 
     def _beginning(self) -> tuple[Mark, Known, Sequence[str]]:
         self._kept = self._journal.read_mark()
-        if not self._mark.at:
-            self._mark = self._kept if self._kept.at else Mark(self._last_moment())
-        mark = self._mark
-        if not mark.at.isdigit():  # a gateway's position says all; and without a mark nothing is known
+        mark = self._mark if self._mark.at else self._kept
+        if mark.at.isdigit() == self._upstream.has_positions:  # of another kind of upstream, before this one
+            mark = Mark()
+        if self._upstream.has_positions:
+            self._mark = mark
             return mark, (), ()
-        known, symbols = self._journal_end(int(mark.at))
+        self._mark = mark = mark if mark.at else Mark(self._last_moment())
+        known, symbols = self._journal_end(int(mark.at or "0"))
         return mark, known[::-1], sorted(symbols)
 
     def _last_moment(self) -> str:
