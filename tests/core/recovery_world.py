@@ -155,7 +155,7 @@ class World:
     def look(self, number):
         """A snapshot, to compare with later."""
         totals = self.venue.totals(self.now - 15)
-        self.do(self.recovery.looked(number, totals))
+        self.do(self.recovery.looked(number, totals, self.now))
 
     # Judgement --------------------------------------------------------------------------------------
 

@@ -54,7 +54,7 @@ def live(cash):
     recovery = Recovery(Books(), Terms(), symbols=("AAA",))
     recovery.began(1000)
     (look,) = recovery.opened(1000, 0)
-    assert recovery.looked(look.number, {"cash": cash}) == []
+    assert recovery.looked(look.number, {"cash": cash}, 1000) == []
     return recovery
 
 
@@ -194,3 +194,14 @@ def test_what_nobody_knows_the_beginning_of_is_not_called_whole():
     (again,) = recovery.wake(3 * SECOND)
     (miss, *_) = recovery.answered(again.number, answer, 3 * SECOND)
     assert "pos AAA" in miss.why
+
+
+def test_a_snapshot_from_within_a_break_proves_nothing():
+    """A key may have been dead for long when it is found out."""
+    recovery = live(Decimal(0))
+    recovery.broke(900, "disconnected")
+    (ask,) = recovery.opened(5000, SECOND) + recovery.wake(2 * SECOND)
+    recovery.answered(ask.number, Answer((), {}, ("AAA",)), 2 * SECOND)
+    (again,) = recovery.wake(3 * SECOND)
+    (miss, *_) = recovery.answered(again.number, Answer((), {}, ("AAA",)), 3 * SECOND)
+    assert "snapshot" in miss.why

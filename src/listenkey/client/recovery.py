@@ -196,12 +196,13 @@ class Recoverer:
 
     async def _look(self, number: int) -> None:
         try:
+            at_ms = self._calls.now_ms()
             rows = await self._history.snapshot(self._core.symbols)
             totals = {name: amount for part, of in rows for name, amount in totals_of(part, of).items()}
         except Unanswered as unanswered:
             await self._failed(number, unanswered)
         else:
-            self._do(self._core.looked(number, totals))
+            self._do(self._core.looked(number, totals, at_ms))
 
     async def _failed(self, number: int, unanswered: Unanswered) -> None:
         fault = await self._calls.fault(unanswered.result)

@@ -161,7 +161,7 @@ class Recovery:
         """What was fetched of late, and may still be streamed."""
         self._fetched_until: Micros = 0
         self._state: Literal["live", "broken", "asking"] = "live"
-        self._since_ms = self._until_ms = 0
+        self._since_ms = self._until_ms = self._looked_ms = 0
         self._reason = ""
         self._held: list[Fact] = []
         self._held_bytes = 0
@@ -271,6 +271,8 @@ class Recovery:
             self._since_ms, self._reason = since_ms, reason
             self._last = (None, (), "")
         self._since_ms = min(self._since_ms, since_ms)
+        if self._since_ms < self._looked_ms:  # what is to compare with was already without what is missing
+            self._ledger = None
         self._state, self._due = "broken", None
         self._number += 1
 
@@ -336,10 +338,11 @@ class Recovery:
             return self._give_up(why, now)
         return self._again(now, until)
 
-    def looked(self, number: int, totals: Mapping[str, Decimal]) -> list[Action]:
-        """The snapshot of a `Look`. What came meanwhile may be in it: totals may be told twice, and each fill
-        is followed by one."""
+    def looked(self, number: int, totals: Mapping[str, Decimal], at_ms: int) -> list[Action]:
+        """The snapshot of a `Look`, asked for then by the venue's clock. What came meanwhile may be in it:
+        totals may be told twice, and each fill is followed by one."""
         if number == self._number and self._state == "live":
+            self._looked_ms = at_ms
             self._ledger, self._pause = Ledger(totals, whole=True), 0
             self._read_up()
         return []
