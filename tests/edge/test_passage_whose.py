@@ -91,6 +91,10 @@ def test_headers_of_a_connection_stay_with_it():
         ("/stream", f"streams=a@b/{KEY}", "gateway"),
         (f"/ws/{KEY}", "", "gateway"),
         (f"/ws/btcusdt@trade/{KEY}", "", "gateway"),
+        ("/stream", f"streams=a@b/{KEY}@ORDER_TRADE_UPDATE", "gateway"),
+        (f"/private/ws/{KEY}@ACCOUNT_UPDATE", "", "gateway"),
+        (f"/market/ws/{KEY}", "", "gateway"),
+        ("/public/stream", f"streams={KEY}", "gateway"),
         ("/ws/btcusdt@trade", "", "venue"),
         ("/ws/0", "", "venue"),
         ("/private/ws", "listenKey=", "gateway"),
@@ -115,6 +119,7 @@ def test_what_a_handshake_says(path, query, whose):
     [
         ({"method": "SUBSCRIBE", "params": ["a@b"], "id": 1}, "venue"),
         ({"method": "SUBSCRIBE", "params": ["a@b", KEY], "id": 1}, "gateway"),
+        ({"method": "SUBSCRIBE", "params": [f"{KEY}@ORDER_TRADE_UPDATE"], "id": 1}, "gateway"),
         ({"method": "SUBSCRIBE", "params": [1, None, {}], "id": 1}, "venue"),
         ({"method": "SUBSCRIBE", "params": KEY, "id": 1}, "venue"),
         ({"method": "LIST_SUBSCRIPTIONS", "id": 1}, "venue"),

@@ -67,8 +67,10 @@ def _is_none(fault: ApiFault) -> bool:
 
 
 def _names_key(candidates: Sequence[SocketCandidate], names: Sequence[object]) -> bool:
-    spaces = [candidate.dialect.key_space for candidate in candidates if candidate.stream]
-    return any(isinstance(name, str) and _looks_like_key(name, space) for name in names for space in spaces)
+    """Whether one of them is or may be a listen key, or one type of its events (`KEY@TYPE`)."""
+    spaces = {candidate.dialect.key_space for candidate in candidates}
+    keys = [name.partition("@")[0] for name in names if isinstance(name, str)]
+    return any(_looks_like_key(key, space) for key in keys for space in spaces)
 
 
 def _looks_like_key(name: str, space: KeySpace) -> bool:
