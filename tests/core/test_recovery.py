@@ -49,12 +49,12 @@ def test_what_was_transferred_meanwhile_is_a_gap_that_names_it():
     assert recovery.is_live
 
 
-def live(cash):
+def live(cash, looked_ms=1000):
     """A recovery that knows what is held, before any trouble."""
     recovery = Recovery(Books(), Terms(), symbols=("AAA",))
     recovery.began(1000)
     (look,) = recovery.opened(1000, 0)
-    assert recovery.looked(look.number, {"cash": cash}, 1000) == []
+    assert recovery.looked(look.number, {"cash": cash}, looked_ms) == []
     return recovery
 
 
@@ -198,7 +198,7 @@ def test_what_nobody_knows_the_beginning_of_is_not_called_whole():
 
 def test_a_snapshot_from_within_a_break_proves_nothing():
     """A key may have been dead for long when it is found out."""
-    recovery = live(Decimal(0))
+    recovery = live(Decimal(0), looked_ms=4500)
     recovery.broke(900, "disconnected")
     (ask,) = recovery.opened(5000, SECOND) + recovery.wake(2 * SECOND)
     recovery.answered(ask.number, Answer((), {}, ("AAA",)), 2 * SECOND)

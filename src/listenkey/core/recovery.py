@@ -271,8 +271,8 @@ class Recovery:
             self._since_ms, self._reason = since_ms, reason
             self._last = (None, (), "")
         self._since_ms = min(self._since_ms, since_ms)
-        if self._since_ms < self._looked_ms:  # what is to compare with was already without what is missing
-            self._ledger = None
+        if self._since_ms < self._looked_ms - self._terms.slack_ms:
+            self._ledger = None  # what is to compare with may already be without what is missing
         self._state, self._due = "broken", None
         self._number += 1
 
