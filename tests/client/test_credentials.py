@@ -76,6 +76,14 @@ def test_a_file_that_is_not_there_is_named(monkeypatch):
         Credentials(None, "")
 
 
+@pytest.mark.parametrize("key", ["key\n", "key\r\nX-Other: 1", " key", "kéy"])
+def test_a_key_that_fits_no_header_is_refused_at_once(key):
+    """A line break from a file would else be tried again for ever, or be a header of its own."""
+    with pytest.raises(Refused, match="characters") as refused:
+        listenkey.open_stream("binance-usdm", api_key=key)
+    assert "key\n" not in str(refused.value)
+
+
 def test_nothing_at_all_is_refused_at_once():
     """Before anything is sent."""
     with pytest.raises(Refused, match="LISTENKEY_API_KEY"):

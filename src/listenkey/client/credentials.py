@@ -29,7 +29,7 @@ class Credentials:
             raise Refused(
                 "there is no API key", f"give api_key, or set {KEY_VARIABLE} or {KEY_VARIABLE}_FILE"
             )
-        self._last_key = self._key if isinstance(self._key, str) else ""
+        self._last_key = _sendable(self._key) if isinstance(self._key, str) else ""
         self._last_secret = checked(self._secret) if isinstance(self._secret, str) else ""
 
     @property
@@ -40,7 +40,7 @@ class Credentials:
     async def refresh(self) -> None:
         """Ask for both. Errors: whatever asking raises, and `Refused` for what is no text."""
         if not isinstance(self._key, str):
-            self._last_key = await _asked(self._key)
+            self._last_key = _sendable(await _asked(self._key))
         if not isinstance(self._secret, str):
             self._last_secret = checked(await _asked(self._secret))
 
@@ -88,6 +88,15 @@ def checked(secret: str) -> str:
             "give it in clear: openssl pkey -in KEY.pem -out CLEAR.pem, in a file that only you may read",
         )
     return secret.strip().replace("\\n", "\n")
+
+
+def _sendable(key: str) -> str:
+    """An API key that can stand in a header."""
+    if key.isascii() and key.isprintable() and key == key.strip():
+        return key
+    raise Refused(
+        "the API key has characters that no API key has", "look for line breaks and spaces around it"
+    )
 
 
 def _found(given: Credential | None, variable: str) -> Credential:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from types import TracebackType
-from typing import Final, Literal, Self, TypeAlias
+from typing import Any, Final, Literal, Self, TypeAlias
 
 from listenkey.base.errors import Refused
 from listenkey.client.buffer import BUFFER_BYTES, SPILL_BYTES, Buffer, Overflow
@@ -67,25 +67,24 @@ class Stream:
         return self._buffer.get_now()
 
     def __aiter__(self) -> AsyncIterator[Item]:
-        return self._items()
+        return self._items(None)
 
-    async def _items(self) -> AsyncIterator[Item]:
+    async def _items(self, only: type[Event] | None) -> AsyncIterator[Any]:
         take, now = self._buffer.get_now, asyncio.get_running_loop().time
         while (item := await self.next_item()) is not None:
             count, until = 0, now() + _TURN
             while item is not None:
-                yield item
+                if only is None or isinstance(item, only):
+                    yield item
                 count += 1
                 if count % _LOOKS == 0 and now() > until:
                     await asyncio.sleep(0)  # who takes without waiting would keep the sockets from being read
                     until = now() + _TURN
                 item = take()
 
-    async def events(self) -> AsyncIterator[Event]:
+    def events(self) -> AsyncIterator[Event]:
         """The events alone, for who minds neither gaps nor states."""
-        async for item in self._items():
-            if isinstance(item, Event):
-                yield item
+        return self._items(Event)
 
     @property
     def position(self) -> Position | Moment | None:
