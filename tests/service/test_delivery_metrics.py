@@ -79,8 +79,8 @@ async def test_a_replay_is_a_lag_until_it_has_caught_up(house, string):
 
 
 async def test_a_reader_that_crosses_epochs_is_behind_by_both(make_house):
-    """After a restore or an unclean start the end of the old history comes first: an operator sees all that is
-    still to be sent, not the difference of two offsets that have nothing to do with each other."""
+    """After a restore or an unclean start the end of the old history comes first: an operator sees all that
+    is still to be sent, not the difference of two offsets that have nothing to do with each other."""
     house = await make_house(durability="relaxed")
     string = await house.create(USDM, await house.account())
     await publish(house, 100)
