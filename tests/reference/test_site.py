@@ -254,11 +254,23 @@ def test_a_dialect_of_ones_own_cannot_put_markup_into_a_page():
     [
         (
             "binance-spot/stream-binance-spot",
-            ["300 attempts in 5 min", "5 messages a second", "1,024 on one", "ends after 1 day", "permessage-deflate"],
+            [
+                "300 attempts in 5 min",
+                "5 messages a second",
+                "1,024 on one",
+                "ends after 1 day",
+                "permessage-deflate",
+            ],
         ),
-        ("binance-usdm/stream-binance-usdm", ["10 messages a second", "ends after 1 day", "permessage-deflate"]),
+        (
+            "binance-usdm/stream-binance-usdm",
+            ["10 messages a second", "ends after 1 day", "permessage-deflate"],
+        ),
         ("bingx/stream-bingx-swap", ["60 of this stream", "200 on one socket"]),
-        ("binance-spot/api-ws-api-v3", ["300</strong> attempts to connect", "ends after 1 day", "10 min", "weight 2"]),
+        (
+            "binance-spot/api-ws-api-v3",
+            ["300</strong> attempts to connect", "ends after 1 day", "10 min", "weight 2"],
+        ),
         ("binance-usdm/api-ws-fapi-v1", ["5 a second", "weight 5"]),
     ],
 )

@@ -36,7 +36,10 @@ _GAP: Final = _only(
         "since": {**_TIME, "description": "Of `upstream`: the last moment at which nothing was missing."},
         "until": {**_TIME, "description": "Of `upstream`: the first at which nothing is again."},
         "symbols": {**_NAMES, "description": "Of `upstream`: what was fetched from history nevertheless."},
-        "differs": {**_NAMES, "description": "Of `upstream`: what the venue tells otherwise than the events."},
+        "differs": {
+            **_NAMES,
+            "description": "Of `upstream`: what the venue tells otherwise than the events.",
+        },
         "why": {"type": "string", "description": "Of `upstream`: why it could not be filled, for people."},
     },
 )
