@@ -12,7 +12,7 @@ import zlib
 import pytest
 
 import listenkey
-from listenkey.client import calls, socket
+from listenkey.client import calls, native, socket
 from listenkey.client.items import Event, Gap, State
 from tests.client.hostile import EVENT, Hostile, Upgrade, answer, frame, once, stay, without_end
 
@@ -117,10 +117,11 @@ UNREADABLE = {
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    """What would take ten seconds takes one."""
+    """What would take ten seconds takes one, and half a minute three."""
     monkeypatch.setattr(calls, "_CALL_TIMEOUT", 1.0)
     monkeypatch.setattr(socket, "_OPEN_TIMEOUT", 1.0)
     monkeypatch.setattr(socket, "_CLOSE_TIMEOUT", 0.2)
+    monkeypatch.setattr(native, "_SILENT", 3.0)
 
 
 async def until_well(server):
