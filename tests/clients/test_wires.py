@@ -1,6 +1,7 @@
 """The checker of repeats reads what bytes prove, and finds a connection that began too early."""
 
 import gzip
+import zlib
 from collections.abc import Sequence
 
 import pytest
@@ -79,6 +80,18 @@ class TestBytes:
             (2.2, "up", pong(b"")),
         )
         assert list(heard(passed).proofs) == [Proof(7, 1.0, 2.2)]
+
+    def test_compressed_messages_are_read(self) -> None:
+        """A client that has its frames compressed is read as any other, one message after the other."""
+        deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+
+        def packed(text: bytes) -> bytes:
+            payload = deflate.compress(text) + deflate.flush(zlib.Z_SYNC_FLUSH)
+            framed = frame(1, payload.removesuffix(b"\0\0\xff\xff"))
+            return bytes([framed[0] | 0x40]) + framed[1:]
+
+        passed = wire((1.0, "up", HEAD), (1.1, "down", REPLY + packed(b'{"t":7}') + packed(b'{"t":8}')))
+        assert list(heard(passed).fills) == [7, 8]
 
     def test_the_next_question_says_by_when_an_answer_was_taken(self) -> None:
         """And is asked no sooner than that answer, nor a second after the question before."""

@@ -8,6 +8,7 @@ connection may begin. Where they leave open what the gateway knew, they are read
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -26,6 +27,9 @@ EVERY = 1.0
 KEPT_EVERY = 0.6
 """Seconds from one time that the gateway has kept its cursors to the next that it hands them to its store."""
 FOREVER = float("inf")
+COMPRESSED = 0x40
+"""The bit of a frame whose message is compressed; all of one direction are one deflate stream."""
+TAIL = b"\0\0\xff\xff"
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ def frames(wire: Wire, direction: Direction) -> Iterator[Frame]:
     if at < 4:
         return
     ends = _Ends(wire, direction)
+    inflate = zlib.decompressobj(-zlib.MAX_WBITS)
     while len(data) >= at + 2:
         length, start = data[at + 1] & 0x7F, at + 2
         if length >= 126:
@@ -55,6 +60,8 @@ def frames(wire: Wire, direction: Direction) -> Iterator[Frame]:
         payload = data[start : start + length]
         if mask:
             payload = bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
+        if data[at] & COMPRESSED:
+            payload = inflate.decompress(payload + TAIL)
         yield Frame(ends.when(start + length), data[at] & 0xF, payload)
         at = start + length
 

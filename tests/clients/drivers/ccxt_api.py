@@ -16,6 +16,9 @@ class Life:
     """One `watch_my_trades` loop, as in every ccxt bot."""
 
     async def open(self) -> None:
+        await exchange.load_markets()
+        # At the second fill of an order it adds up fees, by the precision of a currency that it has to know.
+        exchange.currencies["BTC"] = {"id": "BTC", "code": "BTC", "precision": 1e-8}
         self.reader = asyncio.create_task(self.read())
         while not exchange.clients:
             assert not self.reader.done(), self.reader.result()
