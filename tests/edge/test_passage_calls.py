@@ -198,6 +198,16 @@ async def test_listen_keys_stay_and_the_rest_goes(gate, venue):
     )]  # fmt: skip
 
 
+async def test_what_is_asked_first_passes_with_any_method(gate, venue):
+    """A HEAD that looks whether the venue is there is answered by the venue; paths of listen keys stay."""
+    raw = await gate.raw(b"HEAD /fapi/v1/ping HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert (await raw.head()).startswith(b"HTTP/1.1 200 ")
+    assert [call.line for call in venue.calls] == [b"HEAD /fapi/v1/ping HTTP/1.1"]
+    raw = await gate.raw(b"PATCH /fapi/v1/listenKey HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert not (await raw.head()).startswith(b"HTTP/1.1 200 ")
+    assert len(venue.calls) == 1
+
+
 async def test_a_dialect_goes_along_with_the_one_of_its_host(make_gate, venue):
     """Margin's calls are at spot's host, so a bot of spot has them; another family's stay unknown here."""
     async with passing(make_gate, venue, ("binance-spot",)) as gate:

@@ -236,9 +236,7 @@ class Venue:
 
 def _is_offered(route: Route) -> TypeGuard[PublicRoute | UnknownRoute]:
     """A path of listen keys stays here even with a method that it does not have."""
-    return isinstance(route, PublicRoute) or (
-        isinstance(route, UnknownRoute) and route.kind == "path_unknown"
-    )
+    return isinstance(route, PublicRoute) or (isinstance(route, UnknownRoute) and not route.is_ours)
 
 
 def _host(headers: dict[bytes, bytes]) -> str:

@@ -53,6 +53,8 @@ class UnknownRoute(msgspec.Struct, frozen=True):
     dialect: Dialect
     kind: FailureKind
     path: str
+    is_ours: bool = False
+    """A path of listen keys or listen tokens."""
 
 
 Route = OperationRoute | PublicRoute | TokenRoute | UnknownRoute
@@ -91,6 +93,7 @@ class _View:
         self.fallback = fallback
         self.calls: dict[tuple[str, str], OperationRoute | PublicRoute | TokenRoute] = {}
         self.owners: dict[str, Dialect] = {}
+        self.ours: set[str] = set()
         self.apis: dict[str, ApiRoute] = {}
         self.exact: dict[str, list[SocketCandidate]] = {}
         self.named: dict[str, list[SocketCandidate]] = {}
@@ -123,6 +126,8 @@ class _View:
         if other is not route:
             raise _overlap(f"{method} {route.path}", other.dialect, route.dialect)
         self.owners.setdefault(route.path, route.dialect)
+        if not isinstance(route, PublicRoute):
+            self.ours.add(route.path)
 
     def _add_sockets(self, mount: Mount, *, root: bool) -> None:
         for path in mount.dialect.sockets:
@@ -160,7 +165,7 @@ class RouteTable:
             return route
         owner = view.owners.get(inner)
         if owner is not None:
-            return UnknownRoute(owner, "method_unknown", inner)
+            return UnknownRoute(owner, "method_unknown", inner, is_ours=inner in view.ours)
         for prefix, dialect in view.unknown:
             if inner.startswith(prefix):
                 return UnknownRoute(dialect, "path_unknown", inner)
