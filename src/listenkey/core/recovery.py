@@ -19,6 +19,8 @@ from listenkey.core.ledger import Change, Ledger, kept_ledger
 Identity: TypeAlias = tuple[str, ...]
 Source: TypeAlias = Literal["stream", "backfill"]
 _REMEMBERED: Final = 512
+_READ_AT_ONCE: Final = 64
+"""Events that wait for the ledger: so few that nobody waits for their reading."""
 _LATE: Final[Micros] = 300 * SECOND
 """For how long an event that was fetched may still come over the stream as well."""
 _LOOK_PAUSE: Final[Micros] = 5 * SECOND
@@ -229,7 +231,7 @@ class Recovery:
             return
         self._remember(kind, raw)
         self._unread.append((kind, raw))
-        if len(self._unread) >= _REMEMBERED:
+        if len(self._unread) >= _READ_AT_ONCE:
             self._read_up()
 
     def _remember(self, kind: str, raw: bytes) -> None:

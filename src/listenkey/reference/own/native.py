@@ -38,7 +38,7 @@ _GAP: Final = _only(
         "symbols": {**_NAMES, "description": "Of `upstream`: what was fetched from history nevertheless."},
         "differs": {
             **_NAMES,
-            "description": "Of `upstream`: what the venue tells otherwise than the events.",
+            "description": "Of `upstream`: of what the venue tells otherwise.",
         },
         "why": {"type": "string", "description": "Of `upstream`: why it could not be filled, for people."},
     },
