@@ -136,24 +136,23 @@ class Socket(ClientConnection):
             if first in _PLAIN and not self._fragments:
                 messages.append(data[start:end])
                 passed += length
-            elif not self._extraordinary(data[at:end], messages, passed):
-                at = end
-                break
             else:
+                self._extraordinary(data[at:end], messages, passed)
                 messages, passed = [], 0
             at = end
+            if self._given_over:
+                break
         if messages:
             self._put(messages, passed)
         self._leave(data[at:], wanted)
 
-    def _extraordinary(self, frame: bytes, before: list[bytes], size: int) -> bool:
-        """Give a frame to the library, after what came before it; whether frames go on."""
+    def _extraordinary(self, frame: bytes, before: list[bytes], size: int) -> None:
+        """Give a frame to the library, after what came before it."""
         if before:
             self._put(before, size)
         super().data_received(frame)
         if self.protocol.close_rcvd is not None or self.protocol.parser_exc is not None:
             self._give_over()
-        return not self._given_over
 
     def _give_over(self) -> None:
         """The connection ends; one that the other side then leaves open is cut."""
