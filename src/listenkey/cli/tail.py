@@ -21,7 +21,9 @@ from listenkey.client.stream import Stream, open_stream
 @click.option("--gateway", metavar="URL", help="Read the native stream of a gateway, with positions.")
 @click.option("--base-url", metavar="URL", default="", help="Speak the venue's protocol with this address.")
 @click.option("--ws-url", metavar="URL", default="", help="The same for sockets; else it follows from it.")
-@click.option("--since", metavar="EPOCH:OFFSET", help="Go on after this position; of a gateway.")
+@click.option(
+    "--since", metavar="PLACE", help="Go on after EPOCH:OFFSET of a gateway, or a venue's moment in ms."
+)
 @click.option("--until-idle", is_flag=True, help="End when nothing later is there; of a gateway.")
 @click.option(
     "--record",
