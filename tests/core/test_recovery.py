@@ -169,6 +169,47 @@ def test_a_second_break_widens_the_first():
     assert recovery.is_live
 
 
+def state(at, cash):
+    """A total: its kind and bytes."""
+    return "state", b'{"at":%d,"held":{"cash":%d}}' % (at, cash)
+
+
+@pytest.mark.parametrize(("later", "is_whole"), [(10, True), (15, False)])
+def test_a_total_after_the_second_break_does_not_hide_what_was_missed_in_it(later, is_whole):
+    """Totals that come after each of two breaks: the fills between are asked for as strictly in both, also
+    where history is too late to tell of them."""
+    recovery = live(Decimal(10))
+    recovery.broke(2000, "disconnected")
+    recovery.opened(5000, SECOND)
+    recovery.hold(*state(6000, 10), SECOND)
+    recovery.broke(7000, "disconnected")
+    (ask,) = recovery.opened(9000, 2 * SECOND) + recovery.hold(*state(9500, later), 2 * SECOND) or (
+        recovery.wake(3 * SECOND)
+    )
+    said = recovery.answered(ask.number, Answer((), {"cash": Decimal(later)}, ("AAA",)), 4 * SECOND)
+    said = said or recovery.wake(90 * SECOND)
+    misses = [(each.differs, each.since_ms, each.until_ms) for each in said if isinstance(each, Miss)]
+    assert misses == ([] if is_whole else [(("cash",), 2000, 9000)])
+
+
+@pytest.mark.parametrize("reason", ["unreadable", "disconnected"])
+def test_breaks_one_after_the_other_hold_nothing_back_for_ever(reason):
+    """A connection that flaps, or frames that cannot be read: events wait no longer than for one break."""
+    recovery, now, given = live(Decimal(0)), SECOND, []
+    recovery.broke(2000, reason)
+    recovery.opened(2000, now)
+    recovery.hold(*new(1, 2001), now)
+    while not given:
+        now += SECOND // 2
+        given += recovery.wake(now)
+        if not given:
+            recovery.broke(now // 1000, reason)
+            recovery.opened(now // 1000, now)
+        assert now < 63 * SECOND
+    assert isinstance(given[0], Miss)
+    assert recovery.is_live
+
+
 def test_what_is_known_from_before_is_not_given_again():
     """A relay that starts anew names the end of its journal."""
     known = [new(1, 1500), ("state", b'{"at":1600,"held":{"cash":5}}')]

@@ -9,6 +9,7 @@ venue's own snapshot says that nothing else is missing. Whatever fails, live eve
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
+from itertools import pairwise
 from typing import Final, Literal, Protocol, TypeAlias
 
 import msgspec
@@ -164,10 +165,11 @@ class Recovery:
         self._fetched_until: Micros = 0
         self._state: Literal["live", "broken", "asking"] = "live"
         self._since_ms = self._until_ms = self._looked_ms = 0
-        self._reason = ""
+        self._reason = self._latest = ""  # what the first break was, and the latest
         self._held: list[Fact] = []
         self._held_bytes = 0
         self._held_at_snapshot = 0
+        self._breaks: list[int] = []  # how many were held at each break after the first one
         self._number = 0
         """Of the last thing that was asked for; answers to earlier ones are passed over."""
         self._pause: Micros = 0
@@ -272,10 +274,12 @@ class Recovery:
         if self._state == "live":
             self._since_ms, self._reason = since_ms, reason
             self._last = (None, (), "")
+        elif self._held:
+            self._breaks.append(len(self._held))
         self._since_ms = min(self._since_ms, since_ms)
         if self._since_ms < self._looked_ms - self._terms.slack_ms:
             self._ledger = None  # what is to compare with may already be without what is missing
-        self._state, self._due = "broken", None
+        self._state, self._due, self._latest = "broken", None, reason
         self._number += 1
 
     def opened(self, until_ms: int, now: Micros) -> list[Action]:
@@ -285,7 +289,9 @@ class Recovery:
         if self._state == "asking":
             return []
         self._state, self._until_ms = "asking", until_ms
-        self._deadline = now + self._terms.limit
+        is_away = self._latest != "unreadable" and (not self._held or now >= self._deadline)
+        if is_away or not self._deadline:  # else events have been held back since an earlier one
+            self._deadline = now + self._terms.limit
         self._pause = self._answers = 0
         if self._why_not:
             return self._give_up(self._why_not, now)
@@ -461,8 +467,9 @@ class Recovery:
         return msgspec.structs.replace(reading, changes=told) if told else reading
 
     def _unexplained(self, before: Ledger, missed: list[Fact], names: set[str]) -> set[str]:
-        """What the events after the break say that those before it and the missed ones do not lead to: the
-        first total of each name, and orders that were never new. Else a total would hide what was missed."""
+        """What the events after a break say that those before it and the missed ones do not lead to: the
+        first total of each name after each break, and orders that were never new. Else a total would hide
+        what was missed."""
         merged = _merged(missed, self._held)
         readings = [self._reading(fact, names) for fact in merged]
         ledger, strange = before.copy(), set[str]()
@@ -473,15 +480,12 @@ class Recovery:
                 each for each in reading.changes if not each.is_total or reading.identity is not None
             )
         newest = max((reading.at_ms for reading in readings), default=0)
-        first: dict[str, Change] = {}
-        for reading in readings:
-            for change in reading.changes if reading.identity is None else ():
-                if change.is_total and first.setdefault(change.name, change).at_ms == change.at_ms:
-                    first[change.name] = change  # the last one of the moment knows all its fills
-        for name, change in first.items():
-            amounts = ledger.amounts(name, change.at_ms, all_of_it=change.at_ms < newest)
-            if amounts is not None and not amounts.has(change.amount):
-                strange.add(name)
+        held = [reading for fact, reading in zip(merged, readings, strict=True) if fact.source == "stream"]
+        for begin, end in pairwise((0, *self._breaks, len(held))):
+            states = [reading.changes for reading in held[begin:end] if reading.identity is None]
+            totals = [change for changes in states for change in changes if change.is_total]
+            strange |= _unled(ledger, totals, newest)
+            ledger.apply(totals)
         return strange
 
     def _finish(self, missed: list[Fact], now: Micros) -> list[Action]:
@@ -508,7 +512,7 @@ class Recovery:
 
     def _leave(self, missed: list[Fact], merged: list[Fact], now: Micros) -> None:
         self._state, self._due, self._pause = "live", None, 0
-        self._held, self._held_bytes = [], 0
+        self._held, self._held_bytes, self._breaks, self._deadline = [], 0, [], 0
         names = self._names()
         for fact in merged:
             self._remember(fact.kind, fact.raw)
@@ -517,6 +521,21 @@ class Recovery:
         self._told = {}
         self._fetched |= {fact.identity for fact in missed if fact.identity is not None}
         self._fetched_until = now + _LATE
+
+
+def _unled(ledger: Ledger, totals: Iterable[Change], newest: int) -> set[str]:
+    """The names whose first total is none that what was held before leads to. `newest`: the latest moment of
+    all that is known."""
+    first: dict[str, Change] = {}
+    for change in totals:
+        if first.setdefault(change.name, change).at_ms == change.at_ms:
+            first[change.name] = change  # the last one of the moment knows all its fills
+    strange = set[str]()
+    for name, change in first.items():
+        amounts = ledger.amounts(name, change.at_ms, all_of_it=change.at_ms < newest)
+        if amounts is not None and not amounts.has(change.amount):
+            strange.add(name)
+    return strange
 
 
 def _rested(ledger: Ledger, order: str) -> bool:
