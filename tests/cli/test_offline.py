@@ -95,7 +95,7 @@ def test_what_only_the_dialects_can_tell_is_checked_too(command, tmp_path, text,
     assert what in result.out
 
 
-UPSTREAM = '[[upstream]]\naccount = "desk"\nstream = "binance-spot"\napi_key = "k"\n'
+UPSTREAM = '[[upstream]]\naccount = "desk"\nstream = "binance-spot"\napi_key = "k"\napi_secret = "s"\n'
 
 
 @pytest.mark.parametrize(
@@ -110,6 +110,11 @@ UPSTREAM = '[[upstream]]\naccount = "desk"\nstream = "binance-spot"\napi_key = "
         ),
         (UPSTREAM + 'api_secret_file = "none"', "upstream.1.api_secret_file cannot be read"),
         (UPSTREAM + 'gateway = "http://127.0.0.1:1"\nby = "listen_key"', "goes without base_url"),
+        (UPSTREAM + 'gateway = "127.0.0.1:1"', "upstream.1.gateway: '127.0.0.1:1' is no address"),
+        (UPSTREAM + 'base_url = "ftp://127.0.0.1"', "upstream.1.base_url: 'ftp://127.0.0.1' is no address"),
+        (UPSTREAM + 'base_url = "http://api.example.com"', "upstream.1.base_url: to api.example.com"),
+        (UPSTREAM + 'ws_url = "ws://api.example.com"', "upstream.1.ws_url: to api.example.com"),
+        (UPSTREAM.replace('api_secret = "s"', ""), "upstream.1: there is no API secret"),
         (UPSTREAM + UPSTREAM, "upstream.2 fills the journal that upstream.1 fills"),
     ],
 )

@@ -10,6 +10,7 @@ from listenkey.base.ids import check_account_name
 from listenkey.client.stream import Stream, open_stream
 from listenkey.config import Settings, UpstreamSettings
 from listenkey.dialect.model import Dialect
+from listenkey.edge.passage.base import parse_base
 from listenkey.service.names import StreamNames
 from listenkey.service.upstreams import Mark
 
@@ -45,12 +46,24 @@ def _checked(where: str, given: UpstreamSettings, names: StreamNames) -> Opener:
         raise ConfigError(
             f"{where}.gateway goes without base_url, ws_url and by", "read a gateway, or a venue"
         )
+    _check_addresses(where, given)
     open_it = _opener(where, given)
     try:
         open_it(Mark(), (), ())
     except Refused as error:
         raise ConfigError(f"{where}: {error.message}", error.remedy) from error
     return open_it
+
+
+def _check_addresses(where: str, given: UpstreamSettings) -> None:
+    """A venue gets API keys and signatures over TLS alone; a gateway may be one in a network of one's own."""
+    for name, text in (("base_url", given.base_url), ("ws_url", given.ws_url)):
+        if text:
+            parse_base(text, f"{where}.{name}")
+    if given.gateway and not given.gateway.startswith(("https://", "http://")):
+        raise ConfigError(
+            f"{where}.gateway: {given.gateway!r} is no address", "write it as https://gateway.example.com"
+        )
 
 
 def _opener(where: str, given: UpstreamSettings) -> Opener:

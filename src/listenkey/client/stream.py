@@ -188,7 +188,10 @@ def open_stream(
     )
     if by == "listen_key":
         return Stream(VenueReader(venue, buffer), buffer)
-    return Stream(SubscriptionReader(venue, buffer, *_subscribed_to(dialect, base)), buffer)
+    signing, api, token_call = _subscribed_to(dialect, base)
+    if token_call is None and not credentials.has_secret:
+        raise Refused(f"there is no API secret, and {stream} is subscribed to by a signature", "give it")
+    return Stream(SubscriptionReader(venue, buffer, signing, api, token_call), buffer)
 
 
 def _position(since: str | int | Position | Moment | None) -> Position | None:
