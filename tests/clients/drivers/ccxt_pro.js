@@ -24,6 +24,7 @@ async function read() {
       if (closed) return;
       if (!RECONNECT_MS) throw error;
       console.error(error);
+      await exchange.close().catch(console.error); // a socket that is about to go would be taken for open
       delete exchange.options.margin; // where it remembers that it was authenticated, also when the socket is gone
       await pause(RECONNECT_MS);
     }
