@@ -5,7 +5,7 @@ import pytest
 from tests.world.client_world import ClientWorld
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", range(60))
 def test_each_fact_comes_once_and_in_order_or_is_named_missing(seed, monkeypatch):
     """Keys, sockets, rotation, liveness and recovery together, over minutes of trouble."""
     world = ClientWorld(seed, monkeypatch)
@@ -14,7 +14,7 @@ def test_each_fact_comes_once_and_in_order_or_is_named_missing(seed, monkeypatch
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("seed", range(30, 10_000))
+@pytest.mark.parametrize("seed", range(60, 10_000))
 def test_the_same_over_many_seeds(seed, monkeypatch):
     """What one seed in a thousand breaks."""
     test_each_fact_comes_once_and_in_order_or_is_named_missing(seed, monkeypatch)
