@@ -57,6 +57,8 @@ def command(
     `{"gap":{…}}` where something is missing or may be. Standard error tells how the stream is. Without
     --gateway the stream is read at the venue, by its own protocol.
     """
+    if until_idle and gateway is None:
+        raise Refused("a venue's stream does not say when nothing more is there", "give --gateway")
     api_key = _secret(api_key_file, KEY_VARIABLE) or click.prompt("API key", hide_input=True, err=True)
     opened = open_stream(
         stream,
@@ -67,8 +69,6 @@ def command(
         gateway=gateway or "",
         since=since,
     )
-    if until_idle and gateway is None:
-        raise Refused("a venue's stream does not say when nothing more is there", "give --gateway")
     recording = None if record is None else Recording(record, stream)
     try:
         with contextlib.suppress(KeyboardInterrupt):
