@@ -199,6 +199,7 @@ class Socket:
         """`api`: the path of the WebSocket API that it leads to, if it does."""
         self.socket = socket
         self._api = api
+        self._asked: dict[str, Any] = {}
 
     async def text(self) -> Any:
         """The next message as it came."""
@@ -207,15 +208,17 @@ class Socket:
     async def json(self) -> Any:
         """The next message, decoded; gzip where it is binary."""
         message = await self.text()
-        return json.loads(gzip.decompress(message) if isinstance(message, bytes) else message)
+        said = json.loads(gzip.decompress(message) if isinstance(message, bytes) else message)
+        if self._api and isinstance(said, dict):
+            SEEN.method(self._api, self._asked.get(json.dumps(said.get("id"))), said)
+        return said
 
     async def ask(self, request: Any) -> Any:
         """Send a request; the next message."""
         await self.socket.send(request if isinstance(request, str) else json.dumps(request))
-        answer = await self.json()
-        if self._api and not isinstance(request, str):
-            SEEN.method(self._api, request.get("method"), answer)
-        return answer
+        if self._api and isinstance(request, dict):
+            self._asked[json.dumps(request.get("id"))] = request.get("method")
+        return await self.json()
 
     async def closed(self) -> tuple[int | None, str | None]:
         """Code and reason of the server's close, which must come."""
