@@ -180,6 +180,23 @@ async def test_odd_answers_to_handshakes_and_odd_frames():
     await all_of(SOCKETS, check)
 
 
+async def test_an_extension_of_another_key_than_ours_is_none():
+    """Where a call names no key, it prolongs whichever lives; one that somebody else made since delivers to
+    him, and our socket would be silent for ever."""
+    other = answer(b'{"listenKey":"of somebody else"}')
+    calls = [answer(b'{"listenKey":"ours"}'), other]
+    async with Hostile(calls, [Upgrade(frame(EVENT))]) as server:
+        stream = listenkey.open_stream(
+            "binance-usdm", api_key="demo", base_url=f"http://127.0.0.1:{server.port}", recover=False
+        )
+        opens = []
+        async with stream:
+            while "key" not in opens:
+                item = await asyncio.wait_for(stream.next_item(), WAIT)
+                opens += [item.reason] if isinstance(item, State) and item.state == "open" else []
+    assert opens == ["start", "lost", "key"]
+
+
 async def test_what_hides_no_event_is_passed_over():
     """The connection stays, and nothing is called missing."""
 

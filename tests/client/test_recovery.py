@@ -9,6 +9,7 @@ import listenkey
 from listenkey.client.items import Event, Gap, State
 from listenkey.core.moment import Moment
 from listenkey.testing import TestingVenue
+from listenkey.testing.faults import Mishap
 from tests.client.test_stream import WAIT, take, until
 from tests.support.fault_proxy import FaultProxy
 
@@ -196,6 +197,46 @@ async def test_without_a_secret_a_break_is_a_gap_at_once(venue):
             await until(stream, "reconnecting")
         gap = await take(stream, Gap)
     assert "secret" in gap.why
+
+
+async def test_a_break_in_a_recovery_ends_its_questions(venue):
+    """The weight that a venue grants is not spent on answers that nobody waits for any more."""
+    account = await venue.account()
+    book = account.book("binance-usdm")
+    await book.deposit("USDT", "100000")
+    names = [f"X{number}USDT" for number in range(10)]
+    async with opened(venue, account, "binance-usdm", "listen_key", symbols=["BTCUSDT", *names]) as stream:
+        await until(stream, "open")
+        await looked(venue)
+        venue.faults.never_answer(1, kind="fills")
+        with venue.away():
+            await until(stream, "reconnecting")
+            await book.fill(await book.place("BTCUSDT", "BUY", "0.5", "60000"))
+        async with asyncio.timeout(WAIT):
+            while venue.faults.mishaps:  # the first recovery waits for an answer
+                await asyncio.sleep(0.02)
+        asked = len(venue.history.asked)
+        with venue.away():
+            await until(stream, "reconnecting")
+        got = [await take(stream, (Event, Gap)) for _ in range(2)]
+        await asyncio.sleep(0)
+        assert [key for key, _ in facts(got)] == truth(book)
+        assert len(venue.history.asked) - asked == 3 + 2 * 11
+
+
+async def test_a_snapshot_that_is_rubbish_ends_nothing(venue, monkeypatch):
+    """Amounts that are none: the stream goes on, and the next snapshot is asked for."""
+    monkeypatch.setattr("listenkey.core.recovery._LOOK_PAUSE", 50_000)
+    account = await venue.account()
+    book = account.book("binance-usdm")
+    rubbish = Mishap(200, b'[{"asset":"USDT","balance":"much"}]', kind="balances")
+    venue.faults.mishaps.append(rubbish)
+    async with opened(venue, account, "binance-usdm", "listen_key") as stream:
+        await until(stream, "open")
+        await looked(venue)
+        await book.deposit("USDT", "1")
+        assert (await take(stream)).raw == book.events[-1].raw
+    assert not venue.faults.mishaps
 
 
 async def test_leaving_in_the_middle_of_a_recovery_leaves_nothing_running(venue):

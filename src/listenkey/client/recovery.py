@@ -4,6 +4,7 @@ Events go straight through while nothing is missing. After a break they are held
 history has told what was missed.
 """
 
+import asyncio
 import re
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
@@ -17,6 +18,7 @@ from listenkey.client.items import Event, Gap, Item
 from listenkey.core.moment import Moment
 from listenkey.core.recovery import Action, Ask, Give, Look, Miss, Recovery, Terms
 from listenkey.dialect.model import Dialect
+from listenkey.wire.client import CallResult
 from listenkey.wire.history import totals_of
 
 _SENT_AT: Final = re.compile(rb'"E"\s*:\s*"?(\d{13})')
@@ -53,7 +55,7 @@ class Recoverer:
         known: Sequence[tuple[str, bytes]],
         holdings: bytes,
         limit: Micros,
-        spawn: Callable[[Coroutine[Any, Any, None]], None],
+        spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
         rest: Callable[[], None],
     ) -> None:
         self._stream = stream
@@ -61,6 +63,7 @@ class Recoverer:
         self._buffer = buffer
         self._credentials = credentials
         self._spawn = spawn
+        self._asking: asyncio.Task[None] | None = None
         self._rest = rest
         histories = dialect.histories(stream)
         self._history = HistoryCalls(dialect, histories, credentials, calls)
@@ -142,10 +145,6 @@ class Recoverer:
             self._core.began(self._calls.at_venue_ms(self._began_ms))
         self._do(self._core.opened(self._calls.now_ms(), now_micros()))
 
-    def mended(self) -> None:
-        """Nothing had been missing after all."""
-        self._do(self._core.mended(now_micros()))
-
     def wake_at(self) -> Micros | None:
         """When `wake` wants to be called, on the monotonic clock; None for never."""
         return self._core.wake_at()
@@ -168,9 +167,9 @@ class Recoverer:
                 case Miss():
                     self._buffer.put(self._gap(action), before)
                 case Ask():
-                    self._spawn(self._ask(action))
+                    self._call(self._ask(action))
                 case Look(number):
-                    self._spawn(self._look(number))
+                    self._call(self._look(number))
         if from_before >= 0:
             self._whole_ms = self._core.until_ms
         self._rest()
@@ -184,6 +183,12 @@ class Recoverer:
             differs=miss.differs,
             why=self._credentials.masked(miss.why),
         )
+
+    def _call(self, work: Coroutine[Any, Any, None]) -> None:
+        """Ask the venue something, and no longer what was asked before: nobody waits for its answer."""
+        if self._asking is not None and self._asking is not asyncio.current_task():
+            self._asking.cancel()
+        self._asking = self._spawn(work)
 
     async def _ask(self, ask: Ask) -> None:
         try:
@@ -201,6 +206,8 @@ class Recoverer:
             totals = {name: amount for part, of in rows for name, amount in totals_of(part, of).items()}
         except Unanswered as unanswered:
             await self._failed(number, unanswered)
+        except ValueError as error:  # what is no amount
+            await self._failed(number, Unanswered(CallResult("transient", reason=str(error))))
         else:
             self._do(self._core.looked(number, totals, at_ms))
 

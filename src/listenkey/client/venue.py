@@ -197,10 +197,11 @@ class VenueReader:
                     self._tell(state, reason)
         self._rest()
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -259,8 +260,9 @@ class VenueReader:
             return
         if kind == "create":
             actions = self._keeper.created(result.listen_key, now_micros())
-            if self._keeper.is_open:  # with the same key, which had been alive all along
-                self._recoverer.mended()
+        elif result.listen_key not in {"", listen_key}:  # what was extended is the key of somebody else
+            await self._failed("extend", CallResult("key_gone", reason="another key lives"))
+            return
         else:
             actions = self._keeper.extended(now_micros())
         self._lived(asked_ms)

@@ -299,14 +299,6 @@ class Recovery:
         self._due = now + self._terms.settle
         return self.wake(now)
 
-    def mended(self, now: Micros) -> list[Action]:
-        """Nothing had been missing after all: what broke turned out to be whole."""
-        if self._state != "broken":
-            return []
-        held = self._held
-        self._leave([], held, now)
-        return [Give(fact.kind, fact.raw, fact.source) for fact in held]
-
     # Answers ----------------------------------------------------------------------------------------
 
     def snapshot_asked(self, number: int) -> None:
