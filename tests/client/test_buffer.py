@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from listenkey.client import spill as spilling
 from listenkey.client.buffer import Buffer, BufferFull
 from listenkey.client.items import Event, Gap, State
+from listenkey.core.moment import Moment
 from listenkey.core.position import Position
 
 TWO = 2 * (256 + 10)
@@ -74,6 +75,21 @@ def test_a_gap_says_how_many_are_lost():
     kept = sum(isinstance(item, Event) for item in items)
     assert items[0].why.startswith(f"{100 - kept} events")
     assert sum(isinstance(item, Gap) for item in items) == 1
+
+
+@pytest.mark.parametrize("policy", ["gap", "spill"])
+def test_what_a_venue_sent_and_nobody_took_is_named_by_its_times(policy):
+    """Such events have no positions: the gap says from when to when, and who stops before it goes on from
+    there."""
+    buffer = Buffer(TWO, policy, 600)
+    sent = [Event("x", b'{"e":"x","E":%d}' % (1_700_000_000_000 + number)) for number in range(100)]
+    for each in sent:
+        buffer.put(each)
+    place = buffer.waiting_from()
+    gap, *kept = drained(buffer)
+    assert place == Moment(1_699_999_999_999)
+    assert (gap.since_ms, gap.until_ms) == (place.at_ms, 1_700_000_000_099 - len(kept))
+    assert kept == sent[-len(kept) :]
 
 
 def test_the_state_that_rules_outlives_what_is_dropped():

@@ -6,8 +6,9 @@ from collections import deque
 from typing import Final, Literal
 
 from listenkey.base.errors import ListenKeyError
-from listenkey.client.items import Event, Gap, Item, State
+from listenkey.client.items import Event, Gap, Item, State, sent_at_ms
 from listenkey.client.spill import Place, Spill, SpillFull
+from listenkey.core.moment import Moment
 
 Overflow = Literal["spill", "gap", "error"]
 BUFFER_BYTES: Final = 16 << 20
@@ -105,6 +106,8 @@ class Buffer:
         for item in dropped:
             if isinstance(item, Event):
                 first, last = first or item.position, item.position or last
+                sent = 0 if item.position else sent_at_ms(item.raw)
+                since, until = since or max(0, sent - 1), max(until, sent)
                 lost += 1
             elif isinstance(item, Gap):
                 first, last = first or item.first, item.last
@@ -136,12 +139,13 @@ class Buffer:
 
     def waiting_from(self) -> Place | None:
         """The position of who has taken nothing of what waits; None where nothing waits, or it has none."""
-        return self._items[0][1] if self._items else None
-
-    @property
-    def first(self) -> Item | None:
-        """What will be given out next, if it is there."""
-        return self._items[0][0] if self._items else None
+        if not self._items:
+            return None
+        item, before, _ = self._items[0]
+        if before is None and isinstance(item, Event) and item.position is None:
+            sent = sent_at_ms(item.raw)  # of a venue, which says when it did
+            return Moment(sent - 1) if sent else None
+        return before
 
     @property
     def empty(self) -> bool:

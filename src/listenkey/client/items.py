@@ -1,7 +1,8 @@
 """What a stream gives its reader: events, gaps, and how the stream is."""
 
 import builtins
-from typing import Any, Literal, TypeAlias, TypeVar
+import re
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 import msgspec
 
@@ -11,6 +12,7 @@ from listenkey.core.position import Position
 _T = TypeVar("_T")
 StateName = Literal["connecting", "open", "reconnecting", "failed", "closed"]
 Source = Literal["stream", "backfill"]
+_SENT_AT: Final = re.compile(rb'"E"\s*:\s*"?(\d{13})')
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
@@ -77,3 +79,9 @@ class State(msgspec.Struct, frozen=True):
 
 
 Item: TypeAlias = Event | Gap | State
+
+
+def sent_at_ms(raw: bytes) -> int:
+    """When the venue sent an event; 0 where it does not say."""
+    found = _SENT_AT.search(raw)
+    return int(found[1]) if found else 0

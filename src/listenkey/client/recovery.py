@@ -5,7 +5,6 @@ history has told what was missed.
 """
 
 import asyncio
-import re
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
@@ -14,25 +13,18 @@ from listenkey.client.buffer import Buffer
 from listenkey.client.calls import Calls, now_micros, wall_ms
 from listenkey.client.credentials import Credentials
 from listenkey.client.history import EventBooks, HistoryCalls, Unanswered
-from listenkey.client.items import Event, Gap, Item
+from listenkey.client.items import Event, Gap, Item, sent_at_ms
 from listenkey.core.moment import Moment
 from listenkey.core.recovery import Action, Ask, Give, Look, Miss, Recovery, Terms
 from listenkey.dialect.model import Dialect
 from listenkey.wire.client import CallResult
 from listenkey.wire.history import totals_of
 
-_SENT_AT: Final = re.compile(rb'"E"\s*:\s*"?(\d{13})')
 _NO_HISTORY: Final = "what this venue tells of the past is not known"
 _NO_SECRET: Final = "without the API secret history cannot be asked for"  # noqa: S105 - a message
 _SWITCHED_OFF: Final = "recovery is switched off"
 _OVERLAP_MS: Final = 1000
 """What is given again of before a moment where nobody says what was had near it."""
-
-
-def sent_at_ms(raw: bytes) -> int:
-    """When the venue sent an event; 0 where it does not say."""
-    found = _SENT_AT.search(raw)
-    return int(found[1]) if found else 0
 
 
 class Recoverer:

@@ -10,7 +10,6 @@ from listenkey.client.buffer import BUFFER_BYTES, SPILL_BYTES, Buffer, Overflow
 from listenkey.client.credentials import Credential, Credentials
 from listenkey.client.items import Event, Item
 from listenkey.client.native import NativeReader
-from listenkey.client.recovery import sent_at_ms
 from listenkey.client.subscription import SubscriptionReader
 from listenkey.client.venue import Venue, VenueReader
 from listenkey.core.moment import Moment, parse_moment
@@ -92,13 +91,7 @@ class Stream:
         gateway's stream where in its journal, of a venue's up to which moment."""
         if self._left:
             return self._left_at
-        waiting = self._buffer.first
-        if waiting is None:
-            return self._reader.position
-        before = self._buffer.waiting_from()
-        if before is None and isinstance(waiting, Event):  # of a venue, which said when it sent it
-            return Moment(sent_at_ms(waiting.raw) - 1)
-        return before
+        return self._reader.position if self._buffer.empty else self._buffer.waiting_from()
 
     @property
     def holdings(self) -> bytes:
