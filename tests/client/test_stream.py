@@ -10,6 +10,7 @@ from listenkey.base.errors import Refused
 from listenkey.client import blocking
 from listenkey.client.buffer import BufferFull
 from listenkey.client.items import Event, Gap, State
+from listenkey.client.stream import Stream
 from listenkey.core.moment import Moment
 from tests.support.gateway import Gateway
 
@@ -129,6 +130,17 @@ async def test_no_library_logs_what_is_called(gate, caplog):
         record for record in caplog.records if record.name.startswith(("httpx", "httpcore", "websockets"))
     ]
     assert not [record for record in ours if "userDataStream" in record.getMessage()]
+
+
+async def test_no_library_logs_listen_keys_at_any_level(gate, caplog):
+    """Who debugs sends logs to others."""
+    caplog.set_level("DEBUG")
+    keys = []
+    async with opened(gate, await gate.api_key(), "binance-spot") as stream:
+        await until(stream, "open")
+        keys.append(stream._reader._keeper._key)
+    assert keys[0]
+    assert not [record.name for record in caplog.records if keys[0] in record.getMessage()]
 
 
 async def test_a_wrong_api_key_is_said_at_once(gate):
@@ -277,23 +289,34 @@ async def test_or_by_an_error(gate):
             await drain(stream)
 
 
-def test_programs_without_a_loop_have_the_same(tmp_path):
+def test_programs_without_a_loop_have_the_same(tmp_path, monkeypatch):
     """`with` and `for`, and no thread left."""
     before = threading.active_count()
     with Gateway(tmp_path / "data") as gateway:
         gateway.add_account("alice")
         _, key, _ = gateway.add_api_key("alice")
         gateway.publish("alice", "binance-spot", [fill(1)])
-        position = None
+        position, asked_on = None, set()
+        real = Stream.position
+
+        def told(stream):
+            asked_on.add(threading.current_thread())
+            return real.fget(stream)
+
+        monkeypatch.setattr(Stream, "position", property(told))
         with blocking.open_stream("binance-spot", api_key=key, gateway=gateway.venue) as stream:
             for item in stream:
                 if isinstance(item, State) and item.state == "open":
                     gateway.publish("alice", "binance-spot", [fill(2)])
                 if isinstance(item, Event):
                     assert item.data == fill(2)
+                    asked_on.clear()
                     position = stream.position
+                    assert threading.current_thread() not in asked_on, "an event may come meanwhile"
+                    assert stream.holdings == b""
                     break
         assert position is not None
+        assert stream.position == position
         assert position.offset == 2
         with pytest.raises(Refused), blocking.open_stream("nowhere", api_key=key):
             pass

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -75,7 +75,22 @@ class BlockingStream:
     @property
     def position(self) -> Position | Moment | None:
         """Up to where everything was read."""
-        return self._stream.position
+        return self._told(lambda: self._stream.position)
+
+    @property
+    def holdings(self) -> bytes:
+        """As of the asynchronous stream."""
+        return self._told(lambda: self._stream.holdings)
+
+    def _told(self, tell: Callable[[], _R]) -> _R:
+        """What is so between two events, which come on the stream's own thread."""
+        if self._loop.is_closed():
+            return tell()
+
+        async def told() -> _R:
+            return tell()
+
+        return self._run(told())
 
 
 async def _make(stream: str, arguments: dict[str, Any]) -> Stream:

@@ -2,6 +2,7 @@
 whole plain data frames, of which there are most, are cut out of what arrives here, many at a time."""
 
 import asyncio
+import logging
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,6 +23,8 @@ _MOST_WAITING: Final = 4 << 20
 _PLAIN: Final = (0x81, 0x82)
 """How whole frames of data begin: text and binary, nothing reserved."""
 _MASKED: Final = 0x80
+_log: Final = logging.getLogger(__name__)
+_log.setLevel(logging.INFO)  # below it addresses and frames are logged, with keys and tokens
 
 
 @cache
@@ -198,6 +201,7 @@ async def open_socket(url: str, headers: dict[str, str] | None = None) -> AsyncI
         url,
         additional_headers=headers,
         create_connection=Socket,
+        logger=_log,
         compression=None,
         proxy=None,
         ping_interval=None,
