@@ -107,6 +107,20 @@ def new(number, at=3000):
     return "new", b'{"at":%d,"s":"AAA","i":"o%d","rests":1}' % (at, number)
 
 
+def test_what_comes_while_the_first_snapshot_is_asked_for_is_not_forgotten():
+    """A busy account: what it began and ended meanwhile counts, however much came after it."""
+    recovery = Recovery(Books(), Terms(), symbols=("AAA",))
+    (look,) = recovery.opened(1000, 0)
+    for number in range(1, 1001):
+        recovery.note(*new(number, 1500))
+    recovery.looked(look.number, {}, 1000)
+    recovery.broke(2000, "disconnected")
+    (ask,) = recovery.opened(5000, SECOND) + recovery.wake(2 * SECOND)
+    totals = {f"order o{number}": Decimal(1) for number in range(1, 1001)}
+    assert recovery.answered(ask.number, Answer((), totals, ("AAA",)), 2 * SECOND) == []
+    assert recovery.is_live, "nothing differs"
+
+
 def test_live_events_wait_for_the_fetched_ones_and_no_longer():
     """What was missed comes first; both are marked."""
     recovery = live(Decimal(0))

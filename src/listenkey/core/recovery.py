@@ -22,6 +22,8 @@ Source: TypeAlias = Literal["stream", "backfill"]
 _REMEMBERED: Final = 512
 _READ_AT_ONCE: Final = 64
 """Events that wait for the ledger: so few that nobody waits for their reading."""
+_MOST_EARLY: Final = 4096
+"""Events that a snapshot on its way may or may not know."""
 _LATE: Final[Micros] = 300 * SECOND
 """For how long an event that was fetched may still come over the stream as well."""
 _LOOK_PAUSE: Final[Micros] = 5 * SECOND
@@ -157,6 +159,7 @@ class Recovery:
         self._recent: deque[tuple[str, bytes]] = deque(maxlen=_REMEMBERED)
         self._unread: list[tuple[str, bytes]] = []
         """Of the recent ones, those that the ledger does not know yet."""
+        self._early: deque[tuple[str, bytes]] = deque(maxlen=_MOST_EARLY)  # that came before there was one
         self._floor_ms = 0
         """What happened before is known to have been had."""
         self._last_dropped: tuple[str, bytes] | None = None
@@ -172,9 +175,8 @@ class Recovery:
         self._breaks: list[int] = []  # how many were held at each break after the first one
         self._number = 0
         """Of the last thing that was asked for; answers to earlier ones are passed over."""
-        self._pause: Micros = 0
+        self._pause = self._deadline = 0
         self._due: Micros | None = None
-        self._deadline: Micros = 0
         self._answers = 0
         """How many came since the new beginning."""
         self._told: dict[Identity | None, tuple[Change, ...] | None] = {}
@@ -344,7 +346,9 @@ class Recovery:
         if number == self._number and self._state == "live":
             self._looked_ms = at_ms
             self._ledger, self._pause = Ledger(totals, whole=True), 0
+            self._unread = [*self._early, *self._unread]
             self._read_up()
+            self._early.clear()
         return []
 
     # Time -------------------------------------------------------------------------------------------
@@ -376,6 +380,7 @@ class Recovery:
         self._due = None
         self._number += 1
         self._read_up()
+        self._early.clear()
         return [Look(self._number)]
 
     def _ask(self) -> list[Action]:
@@ -406,7 +411,9 @@ class Recovery:
                 self._ledger.apply(reading.changes)
             if reading.identity is not None and len(self._symbols) < _MOST_SYMBOLS:
                 self._symbols[reading.identity[1]] = None
-        if self._ledger is not None and newest:
+        if self._ledger is None:
+            self._early.extend(self._unread)
+        elif newest:
             self._ledger.settle(newest - _SETTLED_MS)
         self._unread.clear()
 
