@@ -441,6 +441,21 @@ async def test_half_an_answer_never_looks_whole(make_gate, answer, end):
         assert gate.gateway.metrics.passage_failures == {("binance-usdm", "venue_cut"): 1}
 
 
+@pytest.mark.parametrize("length", [b"3", b"30"])
+async def test_an_answer_with_two_lengths_has_that_of_its_chunks(make_gate, length):
+    """As RFC 9112 has it (section 6.3): the other one may be a lie, and must not cut the answer or add to it."""
+    said = b"HTTP/1.1 200 OK\r\nContent-Length: %b\r\nTransfer-Encoding: chunked\r\n\r\n" % length
+
+    async def script(call):
+        await call.say(said + b"5\r\nhello\r\n0\r\n\r\n")
+
+    async with StandIn(script) as venue, passing(make_gate, venue) as gate:
+        raw = await gate.raw(ORDER + b"\r\n\r\n")
+        assert b"ontent-" not in await raw.head()
+        assert await raw.reader.readuntil(b"0\r\n\r\n") == b"5\r\nhello\r\n0\r\n\r\n"
+        assert gate.gateway.metrics.internal_errors == 0
+
+
 async def test_an_answer_that_ends_with_its_connection_is_whole(make_gate):
     """As servers of old do it."""
 

@@ -188,8 +188,9 @@ class _Exchange:
         return event
 
     def _start(self, response: h11.Response) -> Message:
-        headers = onward_headers(response.headers.raw_items())
-        if response.status_code in _NO_LENGTH:
+        given = response.headers.raw_items()
+        headers = onward_headers(given)
+        if response.status_code in _NO_LENGTH or values_of(given, b"transfer-encoding"):
             headers = [(name, value) for name, value in headers if name.lower() != b"content-length"]
         if values_of(headers, b"date"):
             self._scope["extensions"][UNDATED]()
