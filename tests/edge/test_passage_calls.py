@@ -443,7 +443,7 @@ async def test_half_an_answer_never_looks_whole(make_gate, answer, end):
 
 @pytest.mark.parametrize("length", [b"3", b"30"])
 async def test_an_answer_with_two_lengths_has_that_of_its_chunks(make_gate, length):
-    """As RFC 9112 has it (section 6.3): the other one may be a lie, and must not cut the answer or add to it."""
+    """RFC 9112 section 6.3: the other one may be a lie, and neither cuts the answer nor adds to it."""
     said = b"HTTP/1.1 200 OK\r\nContent-Length: %b\r\nTransfer-Encoding: chunked\r\n\r\n" % length
 
     async def script(call):
