@@ -194,6 +194,18 @@ async def test_who_says_nothing_at_length_is_closed(gate):
     await until(lambda: not gate.listeners._beyond._sockets)
 
 
+async def test_a_first_message_is_no_longer_than_names_are(gate, market):
+    """A thousand names of streams pass; a mebibyte of nothing is not kept for who has shown no key."""
+    names = [f"1000000mogusdt_{number:06}@kline_15m" for number in range(1024)]
+    socket = await gate.dial("/ws")
+    assert (await socket.ask({**SUBSCRIBE, "params": names}))["params"] == names
+    raw = await gate.raw_socket("/ws")
+    await raw.send(frame(1, b"x" * 200_000, fin=False))
+    opcode, reason = await raw.frame()
+    assert (opcode, reason[:2]) == (8, (1009).to_bytes(2, "big"))
+    assert len(market.requests) == 1
+
+
 @pytest.mark.parametrize("data", [frame(1, b"a", mask=False), frame(3), frame(8, b"\x03\xe8")])
 async def test_a_socket_that_ends_before_its_first_request(gate, data):
     """With an error or in good order: its Close is answered."""

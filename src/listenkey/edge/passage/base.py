@@ -43,8 +43,6 @@ class Venue(msgspec.Struct, frozen=True, kw_only=True):
     patience: float = 30
     idle: float = 15
     most: int = 1024
-    message_bytes: int = 1 << 20
-    """Longest first message of a socket that has to say whose it is."""
 
 
 def parse_base(text: str, where: str) -> Base:

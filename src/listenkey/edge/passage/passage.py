@@ -170,7 +170,6 @@ class Passage:
             partial(by_message, route),
             take_over,
             over=partial(self._over, onward.address),
-            most=way.venue.message_bytes,
             seconds=_UNDECIDED_SECONDS,
         )
         self._sockets.add(undecided)

@@ -14,6 +14,9 @@ from listenkey.edge.passage.tunnel import leave
 from listenkey.edge.passage.whose import Whose
 from listenkey.wire.frames import ws_frame
 
+_MOST_MESSAGE: Final = 131_072
+"""Bytes of a first message: of a thousand names, a few times over. It is kept for whoever goes on, and its
+sender has shown nothing yet."""
 _MOST_PINGS: Final = 65_536
 """Bytes that a client may send without saying what it wants."""
 _CLOSE: Final = 0x8
@@ -31,18 +34,16 @@ class Undecided(asyncio.Protocol):
         take_over: Successor,
         *,
         over: Callable[["Undecided"], None],
-        most: int,
         seconds: float,
     ) -> None:
         """`decide`: whose a first message makes it. `take_over`: who goes on, given all that was said.
-        `over`: is told when the client left without a word. `most`: bytes of a message. `seconds`: without a
-        message by then it is the gateway's."""
+        `over`: is told when the client left without a word. `seconds`: without a message by then it is the
+        gateway's."""
         self._transport = transport
         self._decide = decide
         self._take_over = take_over
         self._when_over = over
-        self._most = most + _MOST_PINGS
-        self._parser = Parser(SERVER, state=OPEN, max_size=most, logger=_quiet)
+        self._parser = Parser(SERVER, state=OPEN, max_size=_MOST_MESSAGE, logger=_quiet)
         self._raw = bytearray()
         self._message: bytearray | None = None
         self._over = False
@@ -84,7 +85,7 @@ class Undecided(asyncio.Protocol):
         if writes and not writes[-1]:
             self._over = True
             leave(self._transport)
-        elif len(self._raw) > self._most:
+        elif len(self._raw) > _MOST_MESSAGE + _MOST_PINGS:
             self._end(CloseCode.POLICY_VIOLATION, "nothing was asked for")
 
     def _hand_over(self, whose: Whose) -> None:
