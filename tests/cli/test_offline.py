@@ -127,6 +127,17 @@ def test_upstreams_are_checked_without_asking_them(tmp_path, text, what):
     assert bare("config", "check", "--config", "c.toml", cwd=tmp_path).returncode == 0
 
 
+def test_a_record_is_not_played_among_what_happens_now(command, tmp_path):
+    """A fill of last Tuesday between today's would be taken for one of today's."""
+    (tmp_path / "old.ndjson").write_text('{"record":1,"stream":"binance-spot","at":1}\n')
+    for account, status in (("desk", 1), ("rehearsal", 0)):
+        replay = f'[[replay]]\nfile = "old.ndjson"\naccount = "{account}"\n'
+        (tmp_path / "c.toml").write_text(UPSTREAM + replay)
+        result = command("config", "check", "--config", "c.toml")
+        assert result.status == status
+        assert ("replay.1 fills the journal that upstream.1 fills" in result.out) == bool(status)
+
+
 def test_an_overlap_that_nothing_resolves_is_found(command, tmp_path):
     """BingX coin-M has spot's path: both at the root would leave the choice to chance."""
     (tmp_path / "c.toml").write_text("[dialect.bingx-coinm]\nroot = true\n")

@@ -16,7 +16,15 @@ def replayed_streams(settings: Settings, dialects: Mapping[str, Dialect]) -> dic
     """The stream that each `[[replay]]` fills. Errors: `ConfigError` for what is missing, cannot be read, or
     is no record."""
     names = StreamNames(dict(dialects))
-    return {name: _stream(f"replay.{name}", given, names) for name, given in settings.replay.items()}
+    streams = {name: _stream(f"replay.{name}", given, names) for name, given in settings.replay.items()}
+    live = {(given.account, given.stream): name for name, given in settings.upstream.items()}
+    for name, stream in streams.items():
+        if other := live.get((settings.replay[name].account, stream)):
+            raise ConfigError(
+                f"replay.{name} fills the journal that upstream.{other} fills",
+                "give it another account: what is played would pass for what happens now",
+            )
+    return streams
 
 
 def _stream(where: str, given: ReplaySettings, names: StreamNames) -> str:
