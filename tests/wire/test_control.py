@@ -211,6 +211,13 @@ TOPIC = "spot.executionReport"
         (SPOT, f'{{"id":"a","dataType":"{TOPIC}"}}', TopicRequest(b'"a"', "sub", TOPIC)),
         (SPOT, f'{{"id":7,"dataType":"{TOPIC}"}}', TopicRequest(b"7", "sub", TOPIC)),
         (SPOT, f'{{"dataType":"{TOPIC}"}}', TopicRequest(b'""', "sub", TOPIC)),
+        # No page bounds an id, and a client knows its answer by nothing else.
+        (
+            SPOT,
+            f'{{"id":"{"x" * 200}","dataType":"{TOPIC}"}}',
+            TopicRequest(b'"%s"' % (b"x" * 200), "sub", TOPIC),
+        ),
+        (SPOT, f'{{"id":"{"x" * 513}","dataType":"{TOPIC}"}}', TopicRequest(b'""', "sub", TOPIC)),
         (SPOT, f'{{"id":[],"dataType":"{TOPIC}"}}', TopicRequest(b'""', "sub", TOPIC)),
         (SPOT, "Pong", HeartbeatAnswer("")),
         (SPOT, '{"pong":"2177c68e","time":"2022-06-07T16:27:36.323+0800"}', HeartbeatAnswer("2177c68e")),

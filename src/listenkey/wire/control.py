@@ -193,12 +193,13 @@ def _parse_property(method: str, request_id: bytes, params: list[object]) -> Con
     return SetProperty(request_id, value) if isinstance(value, bool) else ControlFault("value_not_boolean")
 
 
-def _read_id(value: object) -> bytes | None:
-    """The id as JSON: a 64-bit integer, a string of at most 36 characters or null, which a missing one is."""
+def _read_id(value: object, longest: int = _LONGEST_ID) -> bytes | None:
+    """The id as JSON: a 64-bit integer, a string of at most `longest` characters or null, which a missing
+    one is."""
     if isinstance(value, int):
         is_number = not isinstance(value, bool) and -(2**63) <= value < 2**63
         return b"%d" % value if is_number else None
-    if value is None or (isinstance(value, str) and len(value) <= _LONGEST_ID):
+    if value is None or (isinstance(value, str) and len(value) <= longest):
         return _encode(value)
     return None
 
@@ -219,7 +220,7 @@ def _parse_topic(text: str) -> ControlRequest:
     topic = frame.get("dataType")
     if topic is not None and not isinstance(topic, str):
         return Junk()
-    request_id = _read_id(frame.get("id", "")) or b'""'
+    request_id = _read_id(frame.get("id", ""), _LONGEST_NAME) or b'""'
     verb = frame.get("reqType", "sub")
     if not topic or len(topic) > _LONGEST_NAME or verb not in _VERBS:
         return ControlFault("request_wrong", {"id": request_id})
