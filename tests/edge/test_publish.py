@@ -165,6 +165,16 @@ class TestJournal:
         assert events[7]["event"] == {"e": "X", "n": 7}
         assert (last["position"], last["epoch"]) == (1500, answers[0]["epoch"])
 
+    async def test_an_event_over_several_lines_is_one_line(self, gate):
+        """Whatever blanks a venue sends about it and in it: who reads line by line reads the event."""
+        await gate.api_key()
+        said = b' {\n  "e": "ORDER_TRADE_UPDATE",\r\n  "o": {"t": 1}\n}\n'
+        await gate.gateway.publisher.publish("alice", "binance-usdm", said)
+        response = await gate.call("GET", "/v1/journal/alice/binance-usdm")
+        event, position, end = response.text.split("\n")
+        assert json.loads(event)["event"] == json.loads(said)
+        assert ("position" in json.loads(position), end) == (True, "")
+
     async def test_since_and_limit_page_through(self, gate):
         """`limit` counts events; the position says where the next page begins."""
         await gate.api_key()

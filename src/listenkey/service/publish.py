@@ -89,7 +89,7 @@ class Publisher:
             [
                 self._gap(account, stream, what, event_id)
                 if isinstance(what, Missing)
-                else self._check(account, stream, what, event_id, refuses=False)
+                else self._check(account, stream, what.strip(), event_id, refuses=False)
                 for what, event_id in found
             ]
         )

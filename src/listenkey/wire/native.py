@@ -32,6 +32,11 @@ def event_json(epoch: str, event: Event) -> bytes:
     )
 
 
+def event_line(epoch: str, event: Event) -> bytes:
+    """The same as a line of NDJSON. A line's end within JSON stands between its parts, never in a text."""
+    return event_json(epoch, event).replace(b"\n", b" ") + b"\n"
+
+
 def missing_json(missing: Missing) -> bytes:
     """What is journaled of a gap: `{"cause":…[,"since":ms][,"until":ms][,"symbols":[…]][,"differs":[…]]
     [,"why":…]}`."""

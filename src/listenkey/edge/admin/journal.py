@@ -79,7 +79,7 @@ def _batches(
             if events[0].offset > reached.offset + 1:  # forgotten since the answer began
                 gap = Gap(part.epoch, reached.offset + 1, events[0].offset - 1, "retention")
                 yield native.gap_json(gap) + b"\n"
-            yield b"".join(native.event_json(part.epoch, event) + b"\n" for event in events)
+            yield b"".join(native.event_line(part.epoch, event) for event in events)
             reached = Position(part.epoch, events[-1].offset)
             left = None if left is None else left - sum(not event.gap for event in events)
         part = None if left == 0 else part.then
