@@ -69,3 +69,16 @@ def test_a_token_is_asked_for_as_described():
     assert read.stream == "binance-margin-isolated:BTCUSDT"
     assert {"symbol_missing", "api_key_unknown"} <= {each.kind for each in call.failures}
     assert "listen_key_unknown" not in {each.kind for each in call.failures}
+
+
+def test_each_way_of_signing_that_is_taken_is_named_and_no_other():
+    """Who has an RSA key learns that it will do to subscribe; who has a secret, that no logon takes it."""
+    _, api = APIS["binance-spot/ws-api/v3"]
+    how = {
+        method.kind: next(each.meaning for each in method.parameters if each.name == "signature")
+        for method in api.methods
+        if method.kind in {"logon", "subscribe_signature"}
+    }
+    for way in ("Ed25519", "RSA", "HMAC-SHA256"):
+        assert way in how["subscribe_signature"]
+        assert (way in how["logon"]) == (way == "Ed25519")

@@ -18,6 +18,12 @@ from listenkey.reference.describe import SAMPLE_SYMBOL, Answer, Call, Parameter,
 from listenkey.reference.words import API_METHODS
 
 _SIGNED: Final = frozenset[ApiMethodKind](("logon", "subscribe_signature"))
+_WAYS: Final = {
+    "ed25519": "Ed25519 in Base64",
+    "rsa": "RSA (PKCS #1 v1.5 with SHA-256) in Base64",
+    "hmac": "HMAC-SHA256 in hexadecimal",
+}
+"""How a signature is made, by the kind of API key."""
 _KEYED: Final = frozenset[ApiMethodKind](("create", "extend", "close"))
 _OF_KEYS: Final = frozenset(("listen_key_missing", "listen_key_unknown", "parameter_empty"))
 _OF_TOKENS: Final = frozenset(("symbol_missing", "symbol_unknown", "parameter_illegal"))
@@ -98,7 +104,7 @@ def _api(product: Product, api: WebSocketApi) -> Api:
 
 
 def _method(product: Product, api: WebSocketApi, method: ApiMethod) -> Method:
-    parameters = tuple(_parameters(product, method))
+    parameters = tuple(_parameters(product, api, method))
     request: dict[str, Any] = {"id": 1, "method": method.name}
     if parameters:
         request["params"] = {each.name: _value(each) for each in parameters}
@@ -125,20 +131,19 @@ def _value(parameter: Parameter) -> object:
     )
 
 
-def _parameters(product: Product, method: ApiMethod) -> Iterator[Parameter]:
+def _parameters(product: Product, api: WebSocketApi, method: ApiMethod) -> Iterator[Parameter]:
     auth = product.dialect.auth
     if method.kind in _SIGNED:
-        how = (
-            "Of all other parameters, sorted by name and joined by `&`: Ed25519 in Base64, or HMAC-SHA256 in "
-            "hexadecimal."
-        )
         yield Parameter("apiKey", True, "The API key that signs.", "demo-key")
-        yield Parameter(
-            auth.timestamp_parameter, True, "Now, in milliseconds since 1970 UTC.", "1700000000000"
-        )
+        units = "milliseconds or microseconds" if auth.timestamp_unit == "ms_or_us" else "milliseconds"
+        moment = f"Now, in {units} since 1970 UTC."
+        yield Parameter(auth.timestamp_parameter, True, moment, "1700000000000")
+        ways = [words for kind, words in _WAYS.items() if method.kind != "logon" or kind in api.logon_keys]
+        how = f"Of all other parameters, sorted by name and joined by `&`: {', or '.join(ways)}."
         yield Parameter(auth.signature_parameter, True, how, "0" * 64)
         window = (
-            f"How old the request may be when it arrives, in milliseconds; {auth.recv_window_ms} if not sent."
+            f"How old the request may be when it arrives, in milliseconds with up to three decimals; "
+            f"{auth.recv_window_ms} if not sent, {auth.recv_window_max_ms} at most."
         )
         yield Parameter(auth.recv_window_parameter, False, window, str(auth.recv_window_ms))
     elif method.kind in _KEYED:
