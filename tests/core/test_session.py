@@ -162,6 +162,30 @@ class TestNames:
             assert kinds(actions) == expected
             assert actions[-1].events is None
 
+    def test_a_key_of_which_some_types_come_can_be_asked_for_more(self):
+        """`events=` in the handshake and then SUBSCRIBE: what is acknowledged comes, and nothing twice."""
+        key, orders, accounts = "K" * 64, "ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE"
+        socket = session(PRIVATE, **{key: "binance-usdm"})
+        socket.open([Wanted(key, frozenset((accounts,)))])
+        assert socket.subscribe(ID, (f"{key}@{accounts}",)) == [Acknowledge(ID)]
+        bind, _ = socket.subscribe(ID, (f"{key}@{orders}",))
+        assert (bind.name, bind.events) == (f"{key}@{orders}", {orders})
+        *ended, whole, _ = socket.subscribe(ID, (key,))
+        assert sorted(each.name for each in ended) == [key, f"{key}@{orders}"]
+        assert (whole.name, whole.events) == (key, None)
+        for again in (key, f"{key}@{orders}"):
+            assert socket.subscribe(ID, (again,)) == [Acknowledge(ID)]
+
+    def test_a_filter_goes_with_its_key(self):
+        """Who unsubscribes from a key and takes it again gets all of it."""
+        key = "K" * 64
+        socket = session(PRIVATE, **{key: "binance-usdm"})
+        socket.open([Wanted(key, frozenset(("ACCOUNT_UPDATE",)))])
+        socket.unsubscribe(ID, (key,))
+        bind, _ = socket.subscribe(ID, (key,))
+        assert bind.events is None
+        assert socket.subscribe(ID, (f"{key}@ORDER_TRADE_UPDATE",)) == [Acknowledge(ID)]
+
     def test_a_dead_key_with_a_type_and_keys_of_other_products_are_market_data(self):
         """Nothing tells them from it, so they are acknowledged and silent."""
         for candidates, key in (((PRIVATE,), "D" * 64), ((SPOT, USDM), "S" * 64), ((SPOT,), "U" * 64)):

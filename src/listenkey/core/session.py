@@ -154,6 +154,7 @@ class Session:
         "_carries_data",
         "_combined",
         "_ever_bound",
+        "_filters",
         "_last_beat",
         "_messages",
         "_names",
@@ -168,6 +169,8 @@ class Session:
         self._carries_data = any(candidate.stream for candidate in candidates)
         self._policy = policy
         self._names: dict[str, Candidate | None] = {}
+        self._filters: dict[str, frozenset[str]] = {}
+        """The types that the handshake wants of a key, where it does not want all."""
         self._topics: frozenset[str] = frozenset()
         self._combined = candidates[0].path.combined
         self._opened_at = self._last_beat = now
@@ -222,6 +225,9 @@ class Session:
 
     def unsubscribe(self, request_id: bytes, names: Iterable[str]) -> list[Action]:
         """Take names away; those that are not there do not matter."""
+        names = tuple(names)
+        for name in names:
+            self._filters.pop(name, None)
         gone = [Unbind(name) for name in names if self._names.pop(name, None) is not None]
         return [*gone, Acknowledge(request_id)]
 
@@ -259,6 +265,7 @@ class Session:
         bad = False
         for item in wanted:
             if self._names.get(item.name) is not None:
+                actions += self._widen(item, resolve)
                 continue
             if self._add_item(item, resolve, actions):
                 continue
@@ -273,13 +280,26 @@ class Session:
                 continue
             self._activate(candidate)
             if candidate.stream:
+                if item.events is not None:
+                    self._filters[item.name] = item.events
                 actions += self._without_items(item.name)
                 actions.append(Bind(item.name, live, candidate, item.events))
         return actions, bad
 
+    def _widen(self, item: Wanted, resolve: Resolve) -> list[Action]:
+        """A key that some types were wanted of, and that is now asked for whole."""
+        if item.events is not None or item.name not in self._filters:
+            return []
+        candidate, live = self._names[item.name], resolve(item.name)
+        if candidate is None or live is None:
+            return []
+        del self._filters[item.name]
+        gone = [Unbind(item.name), *self._without_items(item.name)]
+        return [*gone, Bind(item.name, live, candidate, None)]
+
     def _add_item(self, item: Wanted, resolve: Resolve, actions: list[Action]) -> bool:
         """`KEY@TYPE` where the path has such names: whether this was one of a live key. Where the key itself
-        is there, it adds nothing."""
+        is there and brings that type, it adds nothing."""
         key, at, kind = item.name.partition("@")
         if not (at and kind and any(_has_items(each, key) for each in self._candidates)):
             return False
@@ -287,7 +307,7 @@ class Session:
         candidate = self._meant_by(live)
         if live is None or candidate is None or not candidate.path.event_items:
             return False
-        is_new = self._names.get(key) is None
+        is_new = self._names.get(key) is None or kind not in self._filters.get(key, (kind,))
         self._names[item.name] = candidate if is_new else None
         self._activate(candidate)
         if is_new:
