@@ -63,6 +63,20 @@ class TestBrokenFrames:
         await gate.publish(TRADE)
         assert await other.json() == TRADE
 
+    @pytest.mark.parametrize("path", ["/private/ws/{key}", "/ws-fapi/v1"])
+    @pytest.mark.parametrize(
+        "data,said",
+        [
+            (frame(3, b"x"), b"\x03\xeaProtocol error"),
+            (bytes((0x81, 0xFF)) + (1 << 40).to_bytes(8, "big"), b"\x03\xf1Message too big"),
+        ],
+    )
+    async def test_the_reason_is_the_close_tables(self, gate, key, path, data, said):
+        """A client that looks a reason up finds it: no parser's own words."""
+        raw = await gate.raw_socket(path.format(key=key))
+        await raw.send(data)
+        assert await raw.frame() == (CLOSE, said)
+
     async def test_a_message_over_a_mebibyte_is_refused_and_its_close_arrives(self, raw):
         """1009, although the client has not stopped sending: its own close is not swallowed by a reset."""
         for part in [frame(TEXT, b"x" * 600_000, fin=False), frame(0, b"x" * 600_000)]:

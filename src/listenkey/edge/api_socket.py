@@ -11,7 +11,7 @@ from listenkey.core.session import Policy
 from listenkey.dialect.model import Dialect
 from listenkey.edge.places import Seat
 from listenkey.edge.receipts import SocketReceipts, is_unconfirmed
-from listenkey.edge.venue_socket import close_row
+from listenkey.edge.venue_socket import close_row, reason_of
 from listenkey.edge.websocket import Surroundings, WebSocket
 from listenkey.service.api_connection import ApiConnection
 from listenkey.service.gateway import Gateway
@@ -239,3 +239,7 @@ class ApiSocket(WebSocket):
             self._shared.metrics.sockets_unanswered += 1
         row = close_row(self._route.dialect, kind)
         self.close_with(row.code, row.reason, drop_queue=kind == "slow")
+
+    def words_of(self, code: int) -> str:
+        """As the close table has it."""
+        return reason_of(self._route.dialect, code)

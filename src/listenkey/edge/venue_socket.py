@@ -431,6 +431,10 @@ class VenueSocket(WebSocket):
             self._shared.metrics.sockets_unanswered += 1
         self.close_with(row.code, row.reason, drop_queue=kind == "slow")
 
+    def words_of(self, code: int) -> str:
+        """As the close table has it."""
+        return reason_of(self._candidate.dialect, code)
+
     # What holds here --------------------------------------------------------------------------------
 
     @property
@@ -484,3 +488,9 @@ def stream_of(candidate: SocketCandidate) -> Stream | None:
 def close_row(dialect: Dialect, kind: str) -> CloseRow:
     """How a dialect's sockets end. What an operator does is for a venue's client as if access was revoked."""
     return dialect.close("revoked" if kind == "operator" else kind)
+
+
+def reason_of(dialect: Dialect, code: int) -> str:
+    """The reason that the close table has for what breaks the protocol; empty where it has none."""
+    broken = (row for row in dialect.closes if row.kind in {"protocol", "too_big"})
+    return next((row.reason for row in broken if row.code == code), "")

@@ -77,6 +77,18 @@ class Surroundings:
         _log.warning("socket_slow", socket=outlet.id, address=outlet.address)
 
 
+class _Parser(Parser):
+    """Ends a connection that broke the protocol in the words of the socket's close table."""
+
+    def __init__(self, largest: int, words: Callable[[int], str]) -> None:
+        super().__init__(SERVER, state=OPEN, max_size=largest, logger=_quiet)
+        self._words = words
+
+    def fail(self, code: int, reason: str = "") -> None:
+        """As the parser's own, which would tell its reasons."""
+        super().fail(code, self._words(code) or reason)
+
+
 class WebSocket(asyncio.Protocol):
     """One socket; an `Outlet`. Subclasses take messages and Pongs, wake by the pacer, and know the close
     codes."""
@@ -139,6 +151,10 @@ class WebSocket(asyncio.Protocol):
     def pong_received(self, payload: bytes, now: Micros) -> None:
         """A Pong, asked for or not."""
         raise NotImplementedError
+
+    def words_of(self, code: int) -> str:
+        """The reason that goes with the code of a broken connection; empty for the parser's own."""
+        return ""
 
     def ping_received(self, now: Micros) -> None:
         """A Ping, which is answered by itself."""
@@ -234,7 +250,7 @@ class WebSocket(asyncio.Protocol):
             self.close_with(CloseCode.INTERNAL_ERROR, "internal error")
 
     def _make_parser(self) -> Parser:
-        parser = Parser(SERVER, state=OPEN, max_size=self._shared.bounds.message_bytes, logger=_quiet)
+        parser = _Parser(self._shared.bounds.message_bytes, self.words_of)
         if self._deflate is not None:
             parser.extensions = [self._deflate.reader()]
         self._parser = parser
