@@ -176,6 +176,16 @@ class TestNames:
         for again in (key, f"{key}@{orders}"):
             assert socket.subscribe(ID, (again,)) == [Acknowledge(ID)]
 
+    def test_a_handshake_may_not_name_more_than_a_socket_may_have(self):
+        """As many as by SUBSCRIBE, and no more: a product's own bound, once its key shows."""
+        names = [Wanted(f"s{number}@trade") for number in range(1025)]
+        assert session(SPOT).open(names) == [Close("too_many_requests")]
+        assert session(SPOT).open(names[1:]) == []
+        options = candidate("binance-options", "/private/ws")
+        assert len(session(options, K="binance-options").open([Wanted("K"), *names[:199]])) == 1
+        crowded = session(options, K="binance-options").open([Wanted("K"), *names[:200]])
+        assert crowded == [Close("too_many_requests")]
+
     def test_a_filter_goes_with_its_key(self):
         """Who unsubscribes from a key and takes it again gets all of it."""
         key = "K" * 64

@@ -144,6 +144,16 @@ async def test_signatures_outside_their_window_are_refused(gate):
     assert (await ask(socket, "session.subscriptions"))["result"] == []
 
 
+@pytest.mark.parametrize("given, status", [("TRUE", 200), ("false", 200), ("", 200), ("1", 400), ("ja", 400)])
+async def test_a_token_is_for_the_account_that_was_meant(gate, given, status):
+    """Whoever does not say clearly that a pair's account is meant is not given the cross account's events."""
+    query = f"isIsolated={given}&symbol=BTCUSDT"
+    made = await gate.venue_call("POST", f"{TOKEN}?{query}", await gate.api_key())
+    assert made.status_code == status
+    if status == 400:
+        assert made.json()["code"] == -1100
+
+
 async def test_listen_tokens_open_margin_streams_and_end(gate):
     """Cross and isolated accounts on one socket, each by its token, until the token's time is over."""
     key = await gate.api_key()

@@ -282,3 +282,11 @@ async def answer_ping(raw):
     opcode, payload = await raw.frame()
     assert opcode == PING
     await raw.send(frame(PONG, payload))
+
+
+async def test_a_handshake_with_more_names_than_a_socket_may_have_is_refused(gate):
+    """1,024 by the path, as by SUBSCRIBE; a bot learns it at once."""
+    names = "/".join(f"s{number}@x" for number in range(1025))
+    refused = await gate.refusal(f"/ws/{names}")
+    assert (refused.status_code, b'"code":-1100' in refused.body) == (400, True)
+    await gate.dial(f"/stream?streams={names.removeprefix('s0@x/')}")

@@ -211,7 +211,7 @@ class Session:
         actions, bad = self._add(wanted, resolve)
         if bad and not self._has_live:
             return [Close("bad_key")]
-        return actions
+        return actions if len(self._names) <= self._most_names() else [Close("too_many_requests")]
 
     def subscribe(self, request_id: bytes, names: Sequence[str], resolve: Resolve) -> list[Action]:
         """Add names. Every name is acknowledged; one that is no live key may end the socket after that."""

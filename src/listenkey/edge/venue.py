@@ -159,6 +159,8 @@ class Venue:
         if verdict.fault is not None:
             return self._refuse(upgrade, dialect, verdict.fault, headers=verdict.headers)
         if actions and isinstance(actions[0], Close):
+            if actions[0].kind != "bad_key":  # more names than a socket may have
+                return self._refuse(upgrade, dialect, Fault("request_malformed"))
             return self._refuse(upgrade, dialect, Fault("listen_key_unknown"), status=401)
         meant = route.candidates if session.awaits_key else (session.speaks_for,)
         if asked := without_unit([each.dialect for each in meant], upgrade.query):

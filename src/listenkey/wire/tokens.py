@@ -34,7 +34,11 @@ def read_token_request(call: TokenCall, request: Request) -> TokenRequest | Faul
 
 
 def _read_stream(call: TokenCall, parameters: dict[str, str]) -> str | Fault:
-    if not call.isolated_stream or not read_flag(parameters.get(call.isolated_parameter)):
+    text = parameters.get(call.isolated_parameter)
+    isolated = read_flag(text)
+    if text and isolated is None:  # guessing would open another account's stream
+        return Fault("parameter_illegal", {"parameter": call.isolated_parameter, "legal": "true|false"})
+    if not call.isolated_stream or not isolated:
         return call.stream
     symbol = parameters.get(call.symbol_parameter, "").upper()
     missing: dict[str, object] = {"parameter": call.symbol_parameter}
