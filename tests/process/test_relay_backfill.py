@@ -106,7 +106,7 @@ async def relayed(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         await book.deposit("BNB", "3")
         table = (
             f'[upstream.main]\nstream = "{stream}"\naccount = "desk"\nbase_url = "{venue.rest_url}"\n'
-            f'api_key = "{account.api_key}"\napi_secret = "{account.api_secret}"\n'
+            f'api_key = "{account.api_key}"\napi_secret = "{account.api_secret}"\nsymbols = ["LTCUSDT"]\n'
         )
         (tmp_path / "relay.toml").write_text(table, encoding="ascii")
         relay = Gateway(tmp_path / "relay", args=["--config", str(tmp_path / "relay.toml")])
@@ -147,6 +147,20 @@ async def test_a_killed_relay_fetches_what_came_meanwhile(relayed: Relayed) -> N
     await relayed.trade("BTCUSDT", 1)
     await until(relayed.is_whole)
     assert relayed.had() == relayed.truth()
+
+
+@pytest.mark.parametrize("relayed", ["binance-spot"], indirect=True)
+async def test_a_symbol_of_the_configuration_is_asked_for(relayed: Relayed) -> None:
+    """Its first fill ever came while the relay was down: since the configuration names it, it is no hole."""
+    await relayed.trade("BTCUSDT", 1)
+    await until(relayed.is_whole)
+    await until(partial(relayed.has_kept, events=True))
+    await asyncio.to_thread(relayed.relay.kill)
+    await relayed.trade("LTCUSDT", 1)
+    await asyncio.to_thread(relayed.relay.start)
+    await until(relayed.is_open)
+    await until(relayed.is_whole)
+    assert (relayed.had(), relayed.gaps()) == (relayed.truth(), [])
 
 
 @pytest.mark.soak

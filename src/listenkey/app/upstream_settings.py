@@ -84,7 +84,8 @@ def _opener(where: str, given: UpstreamSettings) -> Opener:
             since=mark.at or None,
             known=known,
             holdings=mark.holdings,
-            symbols=symbols,
+            symbols=sorted({*symbols, *given.symbols}),
+            recover_within=given.recover_seconds,
         )
 
     return open_it

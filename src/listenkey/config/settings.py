@@ -251,6 +251,22 @@ class UpstreamSettings(_Section, frozen=True):
             "today; with `base_url` by listen key."
         ),
     ] = None
+    symbols: Annotated[
+        tuple[str, ...],
+        says(
+            "Symbols that the account trades, beside those of the events so far. Where the venue tells of "
+            "fills symbol by symbol (spot, margin), what happened in others during a break is a gap."
+        ),
+    ] = ()
+    recover_seconds: Annotated[
+        int,
+        says(
+            "How long after a break live events may wait for what it made miss; then they go on, behind a "
+            "gap.",
+            ge=1,
+            le=3600,
+        ),
+    ] = 60
 
 
 class ReplaySettings(_Section, frozen=True):
