@@ -4,6 +4,15 @@ import os
 import sys
 
 import pytest
+import structlog
+
+
+@pytest.fixture(autouse=True)
+def log_as_it_was():
+    """A test that runs a whole command leaves its log behind, on a stream that is closed by then."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 def _skips_forbidden() -> bool:

@@ -225,8 +225,8 @@ def test_every_kind_of_finding_is_met():
         (f"curl -X POST {MBX} https://fapi.binance.com/fapi/v1/listenkey", "POST /fapi/v1/listenKey"),
         (f"curl -X POST {MBX} https://api.binance.com/api/v3/userDatastream", "POST /api/v3/userDataStream"),
         (f"curl -X POST {BX} {BINGX}".replace("/openApi", ""), "POST /openApi/user/auth/userDataStream"),
-        (f"curl -X POST {MBX} https://api.binance.com/vapi/v1/userDataStream", "POST /api/v1/userDataStream"),
-        (f"curl -X PUT {MBX} https://eapi.binance.com/eapi/v1/userDataStream", "PUT /eapi/v1/listenKey"),
+        (f"curl -X POST {MBX} https://api.binance.com/xapi/v1/userDataStream", "POST /api/v1/userDataStream"),
+        (f"curl -X PUT {MBX} https://eapi.binance.com/eapi/v1/listenkey", "PUT /eapi/v1/listenKey"),
     ],
 )  # fmt: skip
 def test_what_is_unknown_is_named_with_what_is_like_it(text, nearest):

@@ -129,9 +129,15 @@ def _sockets(request: Foreign, path: str, known: Iterable[Dialect], mounted: str
             elif base != socket.path and path.startswith(f"{base}/"):
                 names = tuple(filter(None, path[len(base) :].split("/"))) or ("",)
                 named.append((socket.stream, Place(dialect, socket, names)))
-    found = exact or named
+    longest = max((len(_base(place)) for _, place in named), default=0)
+    found = exact or [(stream, place) for stream, place in named if len(_base(place)) == longest]
     carrying = tuple(place for stream, place in found if stream)
     return Found(carrying or tuple(place for _, place in found))
+
+
+def _base(place: Place) -> str:
+    """What stands before the names."""
+    return place.thing.path.removesuffix(_NAMES)
 
 
 def _reachable(host: str, dialect: Dialect, socket: SocketPath, mounted: str) -> bool:

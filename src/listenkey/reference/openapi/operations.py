@@ -19,6 +19,7 @@ _OF_A_PUBLIC_CALL: Final = frozenset[FailureKind](
     )
 )  # fmt: skip
 _FORM: Final = "application/x-www-form-urlencoded"
+_TIME_UNITS: Final = ("MICROSECOND", "MILLISECOND")
 
 
 def paths(product: Product) -> dict[str, Json]:
@@ -106,7 +107,8 @@ def _time_unit(product: Product) -> list[Json]:
     """The header that asks for a unit of times, where the venue has one."""
     name = product.dialect.time_unit_header
     what = "The unit of times in the answer; milliseconds unasked. Capitals do not matter."
-    units = {"type": "string", "enum": ["MICROSECOND", "MILLISECOND"]}
+    either = "|".join("".join(f"[{each}{each.lower()}]" for each in unit) for unit in _TIME_UNITS)
+    units = {"type": "string", "pattern": f"^({either})?$", "examples": list(_TIME_UNITS)}
     header = {"name": name, "in": "header", "required": False, "description": what, "schema": units}
     return [header] if name else []
 
