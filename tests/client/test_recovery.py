@@ -6,6 +6,9 @@ import contextlib
 import pytest
 
 import listenkey
+from listenkey.client import calls, subscription
+from listenkey.client import history as client_history
+from listenkey.client import venue as client_venue
 from listenkey.client.items import Event, Gap, State
 from listenkey.core.moment import Moment
 from listenkey.testing import TestingVenue
@@ -237,6 +240,34 @@ async def test_a_snapshot_that_is_rubbish_ends_nothing(venue, monkeypatch):
         await book.deposit("USDT", "1")
         assert (await take(stream)).raw == book.events[-1].raw
     assert not venue.faults.mishaps
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(2.5, 2.5), (-2.5, -2.5), (600, 600), (600, 0), (-600, 0), (0, 600), (0, -600)]
+)
+async def test_a_clock_that_is_wrong_or_set_moves_no_moment(venue, monkeypatch, before, after):
+    """`stream.position` is no later than the venue's own time, and what is missed is had, whatever the
+    machine believes the time to be."""
+    skew, real = [before], calls.wall_micros
+    for module in (calls, client_history, client_venue, subscription):
+        monkeypatch.setattr(module, "wall_micros", lambda: real() + int(skew[0] * 1_000_000))
+    account = await venue.account()
+    book = account.book("binance-usdm")
+    await book.deposit("USDT", "100000")
+    async with opened(venue, account, "binance-usdm", "listen_key", symbols=["BTCUSDT"]) as stream:
+        await until(stream, "open")
+        await looked(venue)
+        skew[0] = after
+        began = venue.now_ms
+        assert began - 60_000 < stream.position.at_ms <= began
+        with venue.away():
+            await until(stream, "reconnecting")
+            await book.fill(await book.place("BTCUSDT", "BUY", "0.5", "60000"))
+        got = [await take(stream, (Event, Gap)) for _ in range(2)]
+        await book.cancel(await book.place("BTCUSDT", "BUY", "0.5", "60000"))
+        got += await all_until(stream, book.events[-1].raw)
+        assert stream.position.at_ms <= venue.now_ms + 2000
+    assert [key for key, _ in facts(got)] == truth(book)
 
 
 async def test_leaving_in_the_middle_of_a_recovery_leaves_nothing_running(venue):

@@ -16,7 +16,6 @@ from listenkey.wire.client import Call, CallResult
 
 _CALL_TIMEOUT: Final = 10.0
 _LARGEST_ANSWER: Final = 4 << 20
-_COARSE: Final[Micros] = 3 * SECOND
 
 
 class Calls:
@@ -28,20 +27,22 @@ class Calls:
         # Not a whole client: that one logs each address, and with it listen keys.
         self._http = httpx.AsyncHTTPTransport(verify=tls())
         self.clock_offset: Micros = 0
-        self._seen_offset: Micros = 0
-        """What the last answer's `Date` says of it."""
+        self._least = self._most = wall_micros() - _steady_micros()
+        """How far the venue's clock is from the steady one, at least and at most: as ours is, until an answer
+        said what time it was there."""
+        self._was_told = False
 
     def now(self) -> Micros:
         """What calls are signed with: the wall clock, set only when the venue refused it."""
         return wall_micros() + self.clock_offset
 
-    def at_venue_ms(self, local_ms: int) -> int:
-        """A moment of our wall clock by the venue's, as well as is known by now."""
-        return local_ms + (self.clock_offset or self._seen_offset) // 1000
+    def at_venue_ms(self, at_ms: int) -> int:
+        """A moment of the steady clock by the venue's, as well as is known by now, and no later one."""
+        return at_ms + self._least // 1000
 
     def now_ms(self) -> int:
-        """The venue's clock in milliseconds."""
-        return self.at_venue_ms(wall_ms())
+        """The venue's clock in milliseconds, and no earlier time than it shows."""
+        return (_steady_micros() + self._most) // 1000
 
     async def request(self, call: Call) -> httpx.Response | CallResult:
         """The answer to a call, with its body; or why there is none."""
@@ -51,6 +52,7 @@ class Calls:
             headers={"Accept": "*/*", "Accept-Encoding": "gzip", **dict(call.headers)},
             extensions={"timeout": httpx.Timeout(_CALL_TIMEOUT).as_dict()},
         )
+        asked = _steady_micros()
         try:
             async with asyncio.timeout(_CALL_TIMEOUT):
                 response = await self._http.handle_async_request(request)
@@ -62,15 +64,18 @@ class Calls:
             return CallResult("transient", reason=type(error).__name__)
         if body is None:
             return CallResult("transient", reason="an answer without an end")
-        self._see(response)
+        self._see(response, asked)
         return httpx.Response(response.status_code, headers=_plain(response), content=body)
 
-    def _see(self, response: httpx.Response) -> None:
-        """Note how far the clocks are apart, where it is more than a `Date` of whole seconds may be off."""
+    def _see(self, response: httpx.Response, asked: Micros) -> None:
+        """Note how far the clocks are apart. A `Date` is of whole seconds, and was written some time between
+        question and answer."""
         with contextlib.suppress(KeyError, ValueError, OverflowError):
-            told = parsedate_to_datetime(response.headers["date"]).timestamp()
-            apart = int(told * SECOND) - wall_micros()
-            self._seen_offset = apart if abs(apart) > _COARSE else 0
+            told = int(parsedate_to_datetime(response.headers["date"]).timestamp() * SECOND)
+            least, most = told - _steady_micros(), told + SECOND - asked
+            if self._was_told and least <= self._most and self._least <= most:
+                least, most = max(least, self._least), min(most, self._most)
+            self._least, self._most, self._was_told = least, most, True
 
     async def fault(self, result: CallResult) -> Fault:
         """What a failure means; a clock that is wrong has been set by then."""
@@ -103,9 +108,14 @@ def wall_micros() -> Micros:
     return time.time_ns() // 1000
 
 
-def wall_ms() -> int:
-    """The same in milliseconds."""
-    return wall_micros() // 1000
+def _steady_micros() -> Micros:
+    through_sleep = getattr(time, "CLOCK_BOOTTIME", None)
+    return (time.monotonic_ns() if through_sleep is None else time.clock_gettime_ns(through_sleep)) // 1000
+
+
+def steady_ms() -> int:
+    """A clock that nobody sets, and that runs on while the machine sleeps, where it has such a one."""
+    return _steady_micros() // 1000
 
 
 def headers_of(response: httpx.Response) -> dict[str, str]:

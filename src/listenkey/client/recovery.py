@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from listenkey.base.clock import Micros
 from listenkey.client.buffer import Buffer
-from listenkey.client.calls import Calls, now_micros, wall_ms
+from listenkey.client.calls import Calls, now_micros, steady_ms
 from listenkey.client.credentials import Credentials
 from listenkey.client.history import EventBooks, HistoryCalls, Unanswered
 from listenkey.client.items import Event, Gap, Item, sent_at_ms
@@ -78,7 +78,7 @@ class Recoverer:
         self._last = b""
         """The last event that was streamed."""
         if since is not None:
-            self._whole_ms, self._began_ms = since.at_ms, wall_ms()
+            self._whole_ms, self._began_ms = since.at_ms, steady_ms()
             if not known:
                 self._core.began(since.at_ms - _OVERLAP_MS)
             self._core.broke(since.at_ms, "disconnected")
@@ -131,7 +131,7 @@ class Recoverer:
     def opened(self) -> None:
         """Events come, or come again."""
         if not self._began_ms:
-            self._began_ms = wall_ms()
+            self._began_ms = steady_ms()
             self.proven(self._began_ms)
         elif not self._whole_ms:  # nobody asked for what was before
             self._core.began(self._calls.at_venue_ms(self._began_ms))
@@ -193,7 +193,7 @@ class Recoverer:
 
     async def _look(self, number: int) -> None:
         try:
-            at_ms = self._calls.now_ms()
+            at_ms = self._calls.at_venue_ms(steady_ms())
             rows = await self._history.snapshot(self._core.symbols)
             totals = {name: amount for part, of in rows for name, amount in totals_of(part, of).items()}
         except Unanswered as unanswered:

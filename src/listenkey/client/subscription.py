@@ -9,7 +9,7 @@ from typing import Final
 
 from listenkey.base.clock import DAY, Micros
 from listenkey.client.buffer import Buffer
-from listenkey.client.calls import headers_of, now_micros, wall_micros, wall_ms
+from listenkey.client.calls import headers_of, now_micros, steady_ms, wall_micros
 from listenkey.client.socket import Socket
 from listenkey.client.venue import Venue, VenueReader
 from listenkey.core.keeper import Fault, Plan
@@ -52,7 +52,7 @@ class SubscriptionReader(VenueReader):
         return self._venue.watched(Plan(lifetime=lifetime))
 
     def _lives_until_ms(self) -> int:
-        return wall_ms()  # whatever ends a subscription is said on its socket
+        return steady_ms()  # whatever ends a subscription is said on its socket
 
     def _url(self, listen_key: str) -> str:
         return f"{self._venue.sockets}{self._api.path}?returnRateLimits=false"
@@ -72,7 +72,7 @@ class SubscriptionReader(VenueReader):
     async def _make_token(self, token_call: TokenCall) -> None:
         venue = self._venue
         call = build_token_call(token_call, venue.dialect.auth.header, venue.api_key(), venue.symbol)
-        answer, asked_ms = await self._calls.request(call), wall_micros() // 1000
+        asked_ms, answer = steady_ms(), await self._calls.request(call)
         if not isinstance(answer, CallResult):
             token = read_token(answer.content) if answer.status_code == 200 else ""
             if token:

@@ -16,7 +16,7 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 from listenkey.base.clock import MILLISECOND, SECOND, Micros
 from listenkey.base.errors import Refused
 from listenkey.client.buffer import Buffer
-from listenkey.client.calls import Calls, headers_of, now_micros, wall_micros, wall_ms
+from listenkey.client.calls import Calls, headers_of, now_micros, steady_ms, wall_micros
 from listenkey.client.credentials import Credentials
 from listenkey.client.items import State
 from listenkey.client.recovery import Recoverer
@@ -121,7 +121,7 @@ class VenueReader:
         for kind, raw in venue.known:
             self._repeats.is_repeat(kind, raw)
         self._lanes = Lanes()
-        self._key_lived_ms = wall_ms()
+        self._key_lived_ms = steady_ms()
         """When the key was last known to live."""
         self._echoed_ms = 0
         """Up to when the main socket proved to have given everything, if the key lived."""
@@ -251,7 +251,7 @@ class VenueReader:
         await self._call(kind, listen_key)
 
     async def _call(self, kind: OperationKind, listen_key: str) -> None:
-        asked_ms = wall_ms()
+        asked_ms = steady_ms()
         result = await self._send(kind, listen_key)
         if kind == "close":
             return
@@ -343,7 +343,7 @@ class VenueReader:
         return None
 
     async def _take(self, number: int, socket: Socket, frames: Sequence[bytes]) -> None:
-        now, at_ms, lanes = now_micros(), wall_ms(), self._lanes
+        now, at_ms, lanes = now_micros(), steady_ms(), self._lanes
         self._keeper.heard(number, now)
         for frame in frames:
             incoming = self._frames.read(frame)
@@ -374,7 +374,7 @@ class VenueReader:
         socket = self._sockets.get(number)
         if socket is None:
             return
-        asked, asked_ms = now_micros(), wall_ms()
+        asked, asked_ms = now_micros(), steady_ms()
         with contextlib.suppress(WebSocketException, asyncio.CancelledError):
             await (await socket.ping())
             now = now_micros()
