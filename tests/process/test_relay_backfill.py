@@ -175,7 +175,8 @@ async def test_what_cannot_be_asked_for_is_a_hole_that_says_so(relayed: Relayed)
         await relayed.trade("BTCUSDT", 1)
     await until(lambda: relayed.gaps() != [])
     (gap,) = relayed.gaps()
-    assert (gap["reason"], gap["cause"], gap["symbols"]) == ("upstream", "disconnected", ["LTCUSDT", "BTCUSDT"])
+    assert (gap["reason"], gap["cause"]) == ("upstream", "disconnected")
+    assert gap["symbols"] == ["LTCUSDT", "BTCUSDT"], "the one that was named, and the one that was seen"
     assert "ETH" in gap["differs"]
     assert 0 < gap["since"] <= gap["until"]
     assert relayed.had() == [each for each in relayed.truth() if each["s"] == "BTCUSDT"]
