@@ -147,6 +147,18 @@ def test_what_only_the_user_can_mend_ends_the_stream():
     assert keeper.wake_at() is None
 
 
+def test_why_nothing_opens_is_told_once():
+    """Who waits for a stream that a firewall keeps away sees the reason, and sees another one when it
+    changes; what is open has nothing to say of it."""
+    keeper = Keeper(PLAN, lambda: 0.5)
+    keeper.start(0)
+    told = []
+    for at, reason in enumerate(("ConnectError", "ConnectError", "500 oops"), 1):
+        told += keeper.call_failed("create", Fault("transient", reason=reason), at * HOUR)
+        keeper.wake(at * HOUR + HOUR // 2)
+    assert told == [Tell("connecting", "ConnectError"), Tell("connecting", "500 oops")]
+
+
 def test_a_socket_is_replaced_before_the_venue_cuts_it():
     """The successor is open before the old one goes."""
     keeper = begun(Plan(lifetime=100 * DAY, longest_socket=23 * HOUR))

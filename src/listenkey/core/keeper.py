@@ -141,6 +141,8 @@ class Keeper:
         self._is_mute = False
         """Whether a socket was given up for want of an answer, and none ever came."""
         self._next = 1
+        self._told = ""
+        """Why nothing is open, as it was told last."""
         self._over = False
 
     # The user's wishes ------------------------------------------------------------------------------
@@ -201,7 +203,7 @@ class Keeper:
             self._end_sockets()
             return self._replace_key(now, at)
         self._due = at
-        return []
+        return self._tell_why(fault) if asked == "create" else []
 
     # What became of sockets -------------------------------------------------------------------------
 
@@ -219,6 +221,7 @@ class Keeper:
                     other.opened_at is not None and not other.over
                 ):  # its answer proves that nothing is between
                     actions.append(Probe(other.number))
+        self._told = ""
         actions.append(Tell("open", socket.why))
         if socket.why == "lost" and not self._asking:
             # A venue may accept a key that is dead and then stay silent; an extension tells.
@@ -262,6 +265,7 @@ class Keeper:
             return [*told, *self._give_up_key(now)]
         if not self._key:  # another one is on its way, and brings its own socket
             return told
+        told += self._tell_why(fault)
         self._connect_later("lost", now, fault)
         return [*told, *self._connect_if_due(now)]
 
@@ -437,6 +441,13 @@ class Keeper:
         if not self._took:
             return self._plan.patience * (_MUTE if self._is_mute else 1)
         return max(self._plan.probe, self._took + 4 * self._varies)
+
+    def _tell_why(self, fault: Fault | None) -> list[Action]:
+        """Why nothing opens though it is tried again and again: once for each reason in a row."""
+        if self.is_open or fault is None or fault.reason in {"", self._told}:
+            return []
+        self._told = fault.reason
+        return [Tell("connecting", fault.reason)]
 
     def _until(self, fault: Fault, now: Micros) -> Micros:
         return min(fault.until, now + _LONGEST_WAIT)
