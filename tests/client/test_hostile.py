@@ -240,6 +240,47 @@ async def until_the_gateway_is_well(case):
             assert item.raw == EVENT
 
 
+LEFT_OUT = {
+    "an event": b'{"offset":5,"epoch":"a","time":1,"event":{"e":"x"}}',
+    "all up to a position": b'{"position":4,"epoch":"a","time":1}',
+    "all of an epoch": b'{"offset":1,"epoch":"b","time":1,"event":{"e":"x"}}',
+}
+
+
+@pytest.mark.parametrize("later", LEFT_OUT.values(), ids=LEFT_OUT)
+async def test_what_a_gateway_leaves_out_is_asked_for_again(later):
+    """A broken proxy in between must not make a hole that nobody hears of."""
+    start = frame(b'{"position":1,"epoch":"a","time":1}')
+    whole = b"".join(
+        frame(b'{"offset":%d,"epoch":"a","time":1,"event":{"e":"x"}}' % offset) for offset in (2, 2, 3)
+    )
+    async with Hostile(sockets=[Upgrade(start + frame(later), stay), Upgrade(start + whole, stay)]) as server:
+        items = await of_a_gateway(server, 2)
+    assert [item.position.offset for item in items if isinstance(item, Event)] == [2, 3]
+    assert not any(isinstance(item, Gap) for item in items)
+
+
+@pytest.mark.parametrize("later", LEFT_OUT.values(), ids=LEFT_OUT)
+async def test_what_a_gateway_leaves_out_again_is_named(later):
+    """And the stream goes on."""
+    start = frame(b'{"position":1,"epoch":"a","time":1}')
+    odd = Upgrade(start + frame(later) + frame(b'{"offset":5,"epoch":"a","time":1,"event":{"e":"x"}}'), stay)
+    async with Hostile(sockets=[odd, odd]) as server:
+        items = await of_a_gateway(server, 1)
+    (gap,) = [item for item in items if isinstance(item, Gap)]
+    assert (gap.reason, gap.first.offset) == ("left_out", 2)
+
+
+async def of_a_gateway(server, events):
+    """The items up to so many events."""
+    items = []
+    address = f"http://127.0.0.1:{server.port}"
+    async with listenkey.open_stream("binance-usdm", api_key="key", gateway=address) as stream:
+        while sum(isinstance(item, Event) for item in items) < events:
+            items.append(await asyncio.wait_for(stream.next_item(), WAIT))
+    return items
+
+
 async def test_a_venue_that_never_says_anything_sensible_is_asked_ever_more_seldom():
     """For ever; not in a loop that burns the machine, and never in silence."""
     async with Hostile(calls=[CALLS["html"]] * 1000) as server:

@@ -52,7 +52,7 @@ class Gap(msgspec.Struct, frozen=True):
 
     reason: str
     """`disconnected`, `overflow`, `unreadable` for a frame, or of a gateway `retention`, `epoch`, `ahead`,
-    `upstream`."""
+    `upstream`, or `left_out` where one does not name what it does not give."""
     first: Position | None = None
     """The first that is missing, where that is known."""
     last: Position | None = None

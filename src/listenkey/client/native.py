@@ -77,6 +77,8 @@ class NativeReader:
         self._started = False
         """Whether this connection has said where it starts."""
         self._opened = False
+        self._asked_again_at: Position | None = None
+        """From where on the gateway was asked a second time, since it had left something out."""
 
     def start(self) -> None:
         """Begin to read."""
@@ -142,6 +144,8 @@ class NativeReader:
             message = _decode(frame)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return "the gateway sent what is no message"
+        if self._leaves_out(message):
+            return "the gateway left something out"
         if message.position is not None:  # where the stream starts is known before it is called open
             self._take(message)
         if not self._opened:
@@ -153,9 +157,26 @@ class NativeReader:
             self._take(message)
         return ""
 
+    def _leaves_out(self, message: _Message) -> bool:
+        """Whether something before this message neither came nor was named missing, and has to be asked for
+        again. Where that was done already it is named here."""
+        here = self.position
+        after = message.position if message.offset is None else message.offset - 1
+        if here is None or after is None or (here.epoch == message.epoch and after <= here.offset):
+            return False
+        if self._asked_again_at != here:
+            self._asked_again_at = here
+            return True
+        last = Position(message.epoch, after) if here.epoch == message.epoch else None
+        self.position = Position(message.epoch, after)
+        self._buffer.put(Gap("left_out", Position(here.epoch, here.offset + 1), last), here)
+        return False
+
     def _take(self, message: _Message) -> None:
         before = self.position
         if message.event and message.offset is not None:
+            if before is not None and message.offset <= before.offset:
+                return  # a second time
             self.position = Position(message.epoch, message.offset)
             raw = bytes(message.event)
             self._buffer.put(Event(event_type(raw), raw, self.position, stream=self._stream), before)
