@@ -298,6 +298,8 @@ ENTRIES = [
     (BINGX, beat(send=""), "heartbeats.word.send: a word and a JSON object are sent"),
     (BINGX, beat(kind="json"), "heartbeats.word.send: is not JSON"),
     (SPOT, part("frames", receipts="empty"), "heartbeats.ping: its Pongs cannot be told from empty receipts"),
+    (SPOT, part("frames", shutdown="{"), "frames.shutdown: is not JSON"),
+    (SPOT, part("frames", shutdown=""), "frames.shutdown_name: stands with shutdown"),
     (
         SPOT,
         rows("notices", Notice(streams=("other",), on=("expired",), body="{}")),

@@ -70,6 +70,25 @@ class TestBinancePaths:
         assert (await socket.ask("{"))["code"] == 3
         assert (await socket.ask({"method": "SING", "id": 1}))["code"] == 2
 
+    async def test_every_socket_of_spot_is_told_before_the_server_ends(self, gate):
+        """Bare or wrapped as the socket has its events, with or without a key, and journaled nowhere."""
+        key = await gate.listen_key(await gate.api_key(), "/api/v3/userDataStream")
+        bare, keyless = await gate.dial(f"/ws/{key}"), await gate.dial("/binance-spot/ws")
+        combined = await gate.dial(f"/stream?streams={key}")
+        published = gate.gateway.metrics.events_published
+        gate.gateway.connections.close_all("shutdown")
+        told = {"e": "serverShutdown", "E": gate.gateway.clock.now() // 1000}
+        assert [await socket.json() for socket in (bare, keyless)] == [told, told]
+        assert await combined.json() == {"stream": "!serverShutdown", "data": told}
+        assert [(await socket.closed())[0] for socket in (bare, keyless, combined)] == [1001] * 3
+        assert gate.gateway.metrics.events_published == published
+
+    async def test_where_the_venue_announces_no_end_the_socket_only_closes(self, gate):
+        """A client of USD-M is sent nothing that its venue never sends."""
+        socket = await gate.dial("/binance-usdm/ws")
+        gate.gateway.connections.close_all("shutdown")
+        assert (await socket.closed())[0] == 1001
+
     async def test_events_filter_by_type(self, gate):
         """`events=` on `/private`: only the named types come, for each key its own."""
         alice, bob = await gate.api_key("alice"), await gate.api_key("bob")

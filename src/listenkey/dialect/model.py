@@ -457,6 +457,11 @@ class Frames(_Model, frozen=True, kw_only=True):
     clients that a payload breaks."""
     time_unit_parameter: str = ""
     """Query parameter by which a socket asks for times in microseconds (`MICROSECOND`); empty for none."""
+    shutdown: str = ""
+    """What every stream socket is told before the server ends; empty where the venue tells nothing. Place:
+    `$now_ms`."""
+    shutdown_name: str = ""
+    """The stream that it says it is of on a socket that has its events wrapped."""
 
 
 class Dialect(_Model, frozen=True, kw_only=True):

@@ -43,7 +43,7 @@ from listenkey.service.streams import LiveKey
 from listenkey.wire import control, frames
 from listenkey.wire.envelopes import Enveloped
 from listenkey.wire.messages import Fault
-from listenkey.wire.notices import notices_for
+from listenkey.wire.notices import notices_for, render_goodbye
 from listenkey.wire.routes import SocketCandidate, SocketRoute
 from listenkey.wire.times import InMicros
 
@@ -426,10 +426,18 @@ class VenueSocket(WebSocket):
 
     def close(self, kind: str) -> None:
         """End the socket by its dialect's close table."""
+        if kind == "shutdown" and not self._closing:
+            self._say_goodbye()
         row = close_row(self._candidate.dialect, kind)
         if kind == "pong_timeout":
             self._shared.metrics.sockets_unanswered += 1
         self.close_with(row.code, row.reason, drop_queue=kind == "slow")
+
+    def _say_goodbye(self) -> None:
+        now = self._sockets.gateway.clock.now()
+        goodbye = render_goodbye(self._candidate.dialect, now, combined=self._session.combined)
+        if goodbye is not None:
+            self.push(goodbye)
 
     def words_of(self, code: int) -> str:
         """As the close table has it."""

@@ -85,6 +85,10 @@ def check_endings(dialect: Dialect) -> Iterator[str]:
         for stream in sorted(set(notice.streams) - streams):
             yield f"notices: there is no stream called {stream}"
         yield from json_template("notices", notice.body, {"now_ms", "listen_key"})
+    if dialect.frames.shutdown:
+        yield from json_template("frames.shutdown", dialect.frames.shutdown, {"now_ms"})
+    if bool(dialect.frames.shutdown) != bool(dialect.frames.shutdown_name):
+        yield "frames.shutdown_name: stands with shutdown"
     kinds = [row.kind for row in dialect.closes]
     yield from twice("closes", kinds)
     ages = bool(dialect.frames.longest_s) or any(api.longest_s for api in dialect.apis)

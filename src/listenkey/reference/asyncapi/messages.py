@@ -68,6 +68,23 @@ def events(product: Product, stream: StreamPage, socket: Socket) -> Iterator[Mes
         when = ", ".join(notice.on)
         meaning = f"Sent when the key has {when}."
         yield _event(product, socket.combined, key, schema, sample, "The key ended", meaning)
+    yield from _goodbye(product, socket)
+
+
+def _goodbye(product: Product, socket: Socket) -> Iterator[Message]:
+    """What is sent before the server ends, where the venue tells."""
+    rows = product.dialect.frames
+    if not rows.shutdown:
+        return
+    key, meaning = "serverShutdown", "Sent to every socket before the gateway ends."
+    schema, sample = shape(rows.shutdown, KEY), example(rows.shutdown, {})
+    if socket.combined:
+        key = f"{key}.combined"
+        schema = closed_object({"stream": {"type": "string", "const": rows.shutdown_name}, "data": schema})
+        sample = {"stream": rows.shutdown_name, "data": sample}
+    yield Message(
+        key, "event", message(key, schema, {"sample": sample}, "The server is about to end", meaning)
+    )
 
 
 def _topics(product: Product, stream: StreamPage) -> Iterator[Any]:
