@@ -16,7 +16,8 @@ class Program(msgspec.Struct, frozen=True):
     """The name under which it is saved."""
     text: str
     of: str
-    """What it does: `create`, `extend`, `close`, or `life:STREAM` for the whole life of a stream's key."""
+    """What it does: `create`, `extend`, `close`, `life:STREAM` for the whole life of a stream's key, or
+    `method:NAME` for one method of a WebSocket API."""
     needs: str
     """What has to be installed for it, in words."""
     executed: str

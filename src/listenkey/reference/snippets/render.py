@@ -12,6 +12,7 @@ from listenkey.reference.describe import Product
 from listenkey.reference.program import Program
 from listenkey.reference.snippets import plan
 from listenkey.reference.snippets.literals import LITERALS, comment
+from listenkey.reference.snippets.methods import WAYS, asked
 
 _KINDS: Final = ("create", "extend", "close")
 
@@ -49,6 +50,9 @@ OURS: Final = Language(
     rest=Kit("Python 3.11 or newer; pip install listenkey", "Python 3.11"),
 )
 """For streams alone: our client makes the calls by itself."""
+_KEYED: Final = frozenset(("rsa", "ed25519"))
+"""Ways of signing that no library of Python's own knows."""
+_KEY_NEEDS: Final = " cryptography; an API key that `listenkey apikey add --public-key` gave the public key"
 
 
 class _Languages(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,8 +80,8 @@ def _templates() -> jinja2.Environment:
 
 
 def programs(product: Product) -> Sequence[Program]:
-    """Every program there is for a product: call by call, then stream by stream, each in all languages."""
-    return tuple(_rests(product)) + tuple(_lives(product))
+    """Every program of a product: calls, then streams, in all languages; then methods of WebSocket APIs."""
+    return tuple(_rests(product)) + tuple(_lives(product)) + tuple(_methods(product))
 
 
 def _rests(product: Product) -> Iterator[Program]:
@@ -103,6 +107,25 @@ def _lives(product: Product) -> Iterator[Program]:
             kit = language.life
             if kit is not None and (given.plain or not kit.plain):
                 yield _program(language, kit, name, _fill(language, "life", given), of)
+
+
+def _methods(product: Product) -> Iterator[Program]:
+    python = next(each for each in languages() if each.language == "python")
+    template = _templates().get_template("python.method")
+    for each in asked(product):
+        way = each.plan.way
+        text = template.render(it=each.plan, q=LITERALS[python.literal], say=comment, ways=WAYS)
+        more = way in _KEYED
+        yield Program(
+            f"python-{way}" if way else "python",
+            f"Python, {WAYS[way]}" if way else "Python",
+            python.lexer,
+            each.file + python.suffix,
+            text,
+            each.of,
+            "Python 3.10 or newer; pip install websockets" + (_KEY_NEEDS if more else ""),
+            f"Python 3.11, websockets 17{', cryptography 50' if more else ''}",
+        )
 
 
 def _program(language: Language, kit: Kit, name: str, text: str, of: str) -> Program:

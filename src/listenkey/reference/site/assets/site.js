@@ -73,8 +73,7 @@ function letScrollersFocus() {
 
 function rememberLanguage() {
   const radios = [...document.querySelectorAll(".languages input")];
-  const chosen = remembered("listenkey-language");
-  const same = radios.find((radio) => radio.value === chosen);
+  const same = radios.find((radio) => radio.value === remembered(`listenkey-${radio.name}`));
   if (same) {
     same.checked = true;
     const folded = same.closest("details");
@@ -82,7 +81,7 @@ function rememberLanguage() {
   }
   for (const radio of radios) {
     radio.addEventListener("change", () => {
-      remember("listenkey-language", radio.value);
+      remember(`listenkey-${radio.name}`, radio.value);
       letScrollersFocus();
     });
   }
