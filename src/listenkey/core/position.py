@@ -30,6 +30,27 @@ def parse_position(text: str) -> Position | None:
     return Position(match[1], int(match[2]))
 
 
+class Stretch(msgspec.Struct, frozen=True):
+    """Events of some types, None for all, that were sent: those after `after`, up to and including `upto`."""
+
+    epoch: str
+    after: int
+    upto: int
+    events: frozenset[str] | None = None
+
+    def has(self, epoch: str, offset: int, kind: str) -> bool:
+        """Whether an event is among them."""
+        if epoch != self.epoch or not self.after < offset <= self.upto:
+            return False
+        return self.events is None or kind in self.events
+
+    def touches(self, other: "Stretch") -> bool:
+        """Whether nothing lies between the two."""
+        if (self.epoch, self.events) != (other.epoch, other.events):
+            return False
+        return self.after <= other.upto and other.after <= self.upto
+
+
 GapReason = Literal["retention", "epoch", "ahead", "upstream"]
 
 

@@ -11,8 +11,6 @@ import msgspec
 import structlog
 
 from listenkey.base.clock import Micros, to_millis
-from listenkey.core.consumer import ConsumerId
-from listenkey.core.position import Position
 from listenkey.core.session import (
     Acknowledge,
     Action,
@@ -38,6 +36,7 @@ from listenkey.edge.receipts import SocketReceipts, is_unconfirmed
 from listenkey.edge.snapshots import SocketSnapshots
 from listenkey.edge.websocket import Surroundings, WebSocket
 from listenkey.service.gateway import Gateway
+from listenkey.service.left import Left
 from listenkey.service.names import scoped_name
 from listenkey.service.streams import LiveKey
 from listenkey.wire import control, frames
@@ -52,7 +51,6 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 _PING: Final = 0x9
-_NOTHING_LEFT: "Final[dict[ConsumerId, Position]]" = {}
 _raw = lru_cache(maxsize=8)(frames.raw)
 
 
@@ -171,8 +169,8 @@ class VenueSocket(WebSocket):
         self._asking = False
         """Whether this socket is to be woken to ask for a receipt."""
         self._snapshots: SocketSnapshots | None = None
-        self._left: dict[ConsumerId, Position] = _NOTHING_LEFT
-        """How far consumers were sent here that this socket reads for no more."""
+        self._left: Left | None = None
+        """What it was sent by subscriptions that are over."""
 
     def start(self, actions: Sequence[Action]) -> None:
         """The 101 is out: bind the names of the handshake, and let time run."""
@@ -366,9 +364,8 @@ class VenueSocket(WebSocket):
 
     def _note_left(self, subscription: "Subscription") -> None:
         """Should the client come back to it on this socket, it gets nothing twice."""
-        if subscription.reader is not None:
-            place = Position(subscription.epoch, subscription.next - 1)
-            self._left = {**self._left, subscription.reader.consumer.id: place}
+        self._left = self._left or Left()
+        self._left.note(subscription)
 
     def _follow_topics(self) -> None:
         """Have one subscription for each topic of each key, so that every topic goes on where it was."""

@@ -10,14 +10,14 @@ import structlog
 from listenkey.base.clock import Micros, to_millis
 from listenkey.base.errors import Refused, StoreError
 from listenkey.core.api_session import ApiSession, Means, Subscribed
-from listenkey.core.consumer import ConsumerId
-from listenkey.core.position import Gap, Position
+from listenkey.core.position import Gap
 from listenkey.core.records import ApiKey, StreamId
 from listenkey.dialect.api import ApiMethodKind, WebSocketApi
 from listenkey.dialect.model import Dialect
 from listenkey.service.clock import ServiceClock
 from listenkey.service.credentials import Credentials, refusal
 from listenkey.service.keys import Held, Keys
+from listenkey.service.left import Left
 from listenkey.service.limits import Limiter
 from listenkey.service.listen_tokens import ListenTokens
 from listenkey.service.metrics import Metrics
@@ -87,8 +87,8 @@ class ApiMethods:
         self._tells_limits = tells_limits
         self._micros = micros
         self._sent: dict[int, Subscription] = {}
-        self._left: dict[ConsumerId, Position] = {}
-        """How far this connection was sent what it subscribes to no more; it is told nothing twice."""
+        self._left = Left()
+        """What this connection was sent by subscriptions that are over; it is told nothing twice."""
         self._by_kind: dict[
             ApiMethodKind, Callable[[ApiRequest, ApiKey | None, Micros], Awaitable[Outcome]]
         ] = {
@@ -321,7 +321,5 @@ class ApiMethods:
     def _farewell(self, subscribed: Subscribed) -> bytes:
         subscription = self._sent.pop(subscribed.id)
         self._parts.streams.cancel(subscription)
-        if subscription.reader is not None:
-            place = Position(subscription.epoch, subscription.next - 1)
-            self._left = {**self._left, subscription.reader.consumer.id: place}
+        self._left.note(subscription)
         return subscription.variant.wrap(render_terminated(self._api, self._parts.clock.now()))

@@ -5,7 +5,7 @@ from typing import Literal, Protocol
 
 from listenkey.base.clock import Micros
 from listenkey.core.consumer import Reader
-from listenkey.core.position import Gap
+from listenkey.core.position import Gap, Resumption, Stretch
 from listenkey.core.records import ListenKey, StreamId
 from listenkey.wire.frames import Variant
 
@@ -55,6 +55,7 @@ class Subscription:
         "cancelled",
         "epoch",
         "events",
+        "had",
         "key",
         "live",
         "name",
@@ -62,6 +63,7 @@ class Subscription:
         "on_gap",
         "outlet",
         "reader",
+        "start",
         "stream",
         "topic",
         "variant",
@@ -97,5 +99,9 @@ class Subscription:
         self.on_gap = on_gap
         self.reader = reader
         self.topic = topic
+        self.start: Resumption | None = None
+        """Where a socket of a venue began."""
+        self.had: tuple[Stretch, ...] = ()
+        """What its outlet was sent before by others, which is passed over."""
         self.live = False
         self.cancelled = False

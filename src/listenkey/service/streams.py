@@ -5,7 +5,7 @@ is a hint: a subscription that would skip an offset reads the journal before any
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -14,13 +14,14 @@ import structlog
 from listenkey.base.clock import Micros
 from listenkey.base.errors import StoreError
 from listenkey.core.access import any_allows
-from listenkey.core.consumer import ConsumerId, Opening, Reader, filter_place
+from listenkey.core.consumer import Opening, Reader, filter_place
 from listenkey.core.keylife import is_live
 from listenkey.core.position import Gap, Position, Resumption
 from listenkey.core.records import ApiKey, Event, ListenKey, StreamId
 from listenkey.dialect.model import Dialect
 from listenkey.service.clock import ServiceClock
 from listenkey.service.consumers import Consumers, Holder
+from listenkey.service.left import Left
 from listenkey.service.metrics import Metrics
 from listenkey.service.outlet import EndReason, Outlet, Subscription
 from listenkey.service.passed_over import pass_over
@@ -29,7 +30,6 @@ from listenkey.store.base import EndedKey, Store
 from listenkey.wire.frames import Variant, event_type
 
 _K = TypeVar("_K")
-_NOTHING_LEFT: Mapping[ConsumerId, Position] = {}
 _CATCH_UP_BATCH = 512
 _CATCH_UP_BYTES = 131_072
 _CATCH_UP_READ_BYTES = 1_048_576
@@ -91,11 +91,11 @@ class Streams:
         variant: Variant,
         events: frozenset[str] | None = None,
         topic: str = "",
-        left: Mapping[ConsumerId, Position] = _NOTHING_LEFT,
+        left: Left | None = None,
     ) -> Subscription:
         """Send a stream's events to a venue's socket: from where its consumer was, where the stream is
         replayed, then from now on. `topic`: the one that the events are of, where the stream has topics.
-        `left`: how far consumers had been sent on this very socket, which is told nothing twice."""
+        `left`: what was sent on this very socket before, which is told nothing twice."""
         stream_id = StreamId(live.key.account_id, stream)
         opened = self._consumers.open(live.key, stream_id, topic or filter_place(events), outlet.address)
         start = self._start_of(stream_id, opened, left)
@@ -111,7 +111,7 @@ class Streams:
             reader=None if opened is None else opened[1],
             topic=topic,
         )
-        return self._started(subscription, start)
+        return self._started(subscription, start, left)
 
     async def prepare(self, outlet: Outlet, api_key: ApiKey, stream: StreamId) -> bool:
         """See to it that what an API key subscribes to next survives a crash; whether that took time. Errors:
@@ -127,7 +127,7 @@ class Streams:
         *,
         name: str,
         on_gap: Callable[[Gap], None],
-        left: Mapping[ConsumerId, Position] = _NOTHING_LEFT,
+        left: Left | None = None,
     ) -> Subscription:
         """Send a stream's events to a socket that an API key subscribes by, as `subscribe` does for a listen
         key of it. `name`: the socket's own for it."""
@@ -145,13 +145,13 @@ class Streams:
             reader=None if opened is None else opened[1],
             on_gap=on_gap,
         )
-        return self._started(subscription, start)
+        return self._started(subscription, start, left)
 
     def _start_of(
         self,
         stream: StreamId,
         opened: tuple[list[Opening], Reader] | None,
-        left: Mapping[ConsumerId, Position],
+        left: Left | None,
     ) -> Resumption:
         if opened is not None:
             return _resumption(*opened, left)
@@ -159,7 +159,10 @@ class Streams:
         assert view is not None
         return Resumption(view.epoch, view.head)
 
-    def _started(self, subscription: Subscription, start: Resumption) -> Subscription:
+    def _started(self, subscription: Subscription, start: Resumption, left: Left | None) -> Subscription:
+        subscription.start = start
+        if left is not None and subscription.reader is not None:
+            subscription.had = left.had(subscription.reader.consumer.id)
         self._register(subscription)
         view = self._store.read_journal(subscription.stream)
         if view is not None and start == Resumption(view.epoch, view.head):
@@ -369,7 +372,7 @@ class Streams:
 
     async def _send_history(self, subscription: Subscription, events: Sequence[Event]) -> None:
         """Send events as fast as the peer takes them; the bounded queue is for the live tail only."""
-        outlet, wanted = subscription.outlet, subscription.events
+        outlet = subscription.outlet
         waiting = 0
         for event in events:
             if waiting > _CATCH_UP_BYTES:
@@ -379,7 +382,7 @@ class Streams:
             if subscription.cancelled:
                 return
             subscription.next = event.offset + 1
-            if wanted is None or event_type(event.payload) in wanted:
+            if _is_due(subscription, event):
                 data = subscription.variant.encode(subscription.epoch, event)
                 if data is not None:
                     outlet.push(data)
@@ -483,10 +486,8 @@ class Streams:
         await asyncio.gather(*self._feeds, return_exceptions=True)
 
 
-def _resumption(
-    openings: Sequence[Opening], reader: Reader, left: Mapping[ConsumerId, Position]
-) -> Resumption:
-    before = left.get(reader.consumer.id)
+def _resumption(openings: Sequence[Opening], reader: Reader, left: Left | None) -> Resumption:
+    before = None if left is None else left.place(reader.consumer.id)
     start: Resumption | None = None
     for opening in reversed(openings):
         if before is not None and before.epoch == opening.epoch:
@@ -494,6 +495,17 @@ def _resumption(
         start = Resumption(opening.epoch, opening.after, then=start)
     assert start is not None
     return start
+
+
+def _is_due(subscription: Subscription, event: Event) -> bool:
+    """Whether an event of the past passes its filter, and was not sent on the same socket by another."""
+    wanted, had = subscription.events, subscription.had
+    if wanted is None and not had:
+        return True
+    kind = event_type(event.payload)
+    if wanted is not None and kind not in wanted:
+        return False
+    return not any(each.has(subscription.epoch, event.offset, kind) for each in had)
 
 
 def _discard(index: dict[_K, set[Subscription]], key: _K, subscription: Subscription) -> None:
