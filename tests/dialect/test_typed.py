@@ -126,7 +126,9 @@ def test_what_is_not_described_is_passed_over_or_refused() -> None:
         checker(event, forbid=True)(payload)
 
 
-@pytest.mark.parametrize("wrong", ['"E":"1"', '"d":"1,5"', '"d":"NaN"', '"d":null', '"d":true', '"a":5'])
+@pytest.mark.parametrize(
+    "wrong", ['"E":"1"', '"d":"1,5"', '"d":"NaN"', '"d":null', '"d":true', '"d":100', '"a":5']
+)
 def test_what_is_wrong_is_refused(wrong: str) -> None:
     """The quick check lets nothing through that the table does not say."""
     fields = {"e": '"e":"balanceUpdate"', "E": '"E":1', "a": '"a":"BTC"', "d": '"d":"1"', "T": '"T":2'}

@@ -231,7 +231,7 @@ async def test_strict_publishing_refuses_what_the_catalogue_does_not_have(make_g
     good |= {"S": "BUY", "L": "1", "l": "1", "t": 1, "i": 1}
     async with make_gate(publish=Publish(check="strict")) as gate:
         await gate.api_key()
-        first, second, third = await gate.publish(good, good | {"q": 1, "L": "much"}, good)
+        first, second, third = await gate.publish(good, good | {"L": "much"}, good)
         assert (first["offset"], third["offset"]) == (1, 2)
         said = "no TRADE_LITE as the catalogue has it: L: is not of the kind decimal"
         assert second["error"] == {"code": "bad_line", "message": said}

@@ -65,6 +65,7 @@ def test_off_takes_everything():
     "changes, said",
     [
         ({"p": "1,5"}, "p: is not of the kind decimal"),
+        ({"p": 1.5}, "p: is a number, and the venue sends text"),
         ({"E": "1"}, "E: is not of the kind time_ms"),
         ({"a": None}, "a: is null"),
         ({"new": 1}, "new: is not in the table"),
@@ -90,7 +91,9 @@ def test_warnings_come_once_a_fault_and_all_are_counted():
         for number in range(5):
             event = json.dumps(LIABILITY | {"p": "x", "E": number}).encode()
             assert warn.refusal("binance-margin-risk", event) is None
-        assert warn.refusal("binance-margin-risk", json.dumps(LIABILITY | {"i": 1, "a": 2}).encode()) is None
+        assert (
+            warn.refusal("binance-margin-risk", json.dumps(LIABILITY | {"i": "0.1", "a": 2}).encode()) is None
+        )
     assert metrics.events_odd == 6
     assert [line["faults"] for line in lines] == [
         ["p: is not of the kind decimal"], ["a: is not of the kind text"],
@@ -98,6 +101,18 @@ def test_warnings_come_once_a_fault_and_all_are_counted():
     assert {(line["event"], line["stream"], line["type"]) for line in lines} == {
         ("event_not_as_described", "binance-margin-risk", "USER_LIABILITY_CHANGE")
     }
+
+
+def test_an_amount_as_a_number_is_told_where_the_venue_sends_text():
+    """A bot that reads text would break on the number; BingX spot, which sends numbers, is left alone."""
+    warn, metrics = catalogue("warn")
+    with structlog.testing.capture_logs() as lines:
+        event = json.dumps(LIABILITY | {"i": 1}).encode()
+        assert warn.refusal("binance-margin-risk", event) is None
+    assert [line["faults"] for line in lines] == [["i: is a number, and the venue sends text"]]
+    sample = next(each.sample for each in DIALECTS["bingx"].events if '"n":-0.0000802' in each.sample)
+    assert warn.refusal("bingx-spot", sample.encode()) is None
+    assert metrics.events_odd == 1
 
 
 @pytest.mark.parametrize("changes", [{"new": 1}, {"e": "NEW_THING"}, {"e": None}])

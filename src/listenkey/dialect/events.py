@@ -1,7 +1,7 @@
 """Events against their field tables. What a table does not name is no fault unless that is asked for."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -42,18 +42,34 @@ class Node(msgspec.Struct, frozen=True):
 
     field: Field
     parts: Parts
+    is_text: bool = False
+    """Whether the sample shows an amount, and each time as text."""
 
 
 def table_of(event: Event) -> Parts:
     """An event's fields as a tree, by name. Its paths are as the lint wants them."""
     root: Parts = {}
+    sample = msgspec.json.decode(event.sample)
     for field in event.fields:
         *above, name = field.path.split(".")
         parts = root
         for step in above:
             parts = parts[step.removesuffix("[]")].parts
-        parts[name] = Node(field, {})
+        shown = list(_shown(sample, field.path.split("."))) if field.kind == "decimal" else []
+        parts[name] = Node(field, {}, bool(shown) and all(isinstance(value, str) for value in shown))
     return root
+
+
+def _shown(sample: Any, steps: Sequence[str]) -> Iterator[Any]:
+    """What a sample has at a path, without nulls."""
+    if isinstance(sample, list):
+        for item in sample:
+            yield from _shown(item, steps)
+    elif not steps:
+        if sample is not None:
+            yield sample
+    elif isinstance(sample, dict):
+        yield from _shown(sample.get(steps[0].removesuffix("[]")), steps[1:])
 
 
 def faults(table: Parts, value: dict[str, Any], *, unknown: bool) -> Iterator[str]:
@@ -79,6 +95,8 @@ def _in_field(node: Node, value: Any, where: str, unknown: bool) -> Iterator[str
     kind = node.field.kind
     if not _FITS[kind](value):
         yield f"{where}: is not of the kind {kind}"
+    elif node.is_text and not isinstance(value, str):
+        yield f"{where}: is a number, and the venue sends text"
     elif kind == "object" and node.parts:
         yield from _in_object(node.parts, value, f"{where}.", unknown)
     elif kind == "list" and node.parts:

@@ -24,7 +24,8 @@ _PLAIN: Final[Mapping[FieldKind, Any]] = {
     "any": Any,
 }
 _MONEY: Final = Decimal
-_CHECKED_MONEY: Final = Annotated[str, msgspec.Meta(pattern=f"^{DECIMAL}$")] | int | float
+_TEXT_MONEY: Final = Annotated[str, msgspec.Meta(pattern=f"^{DECIMAL}$")]
+_CHECKED_MONEY: Final = _TEXT_MONEY | int | float
 
 
 class Typed:
@@ -79,7 +80,7 @@ def _structure(name: str, parts: Parts, money: Any, *, forbid: bool) -> type[Str
 def _type(name: str, node: Node, money: Any, *, forbid: bool) -> Any:
     kind = node.field.kind
     if kind == "decimal":
-        return money
+        return _TEXT_MONEY if node.is_text and money is _CHECKED_MONEY else money
     if kind not in {"object", "list"}:
         return _PLAIN[kind]
     inner: Any = _structure(name, node.parts, money, forbid=forbid) if node.parts else Any
