@@ -159,6 +159,18 @@ def test_why_nothing_opens_is_told_once():
     assert told == [Tell("connecting", "ConnectError"), Tell("connecting", "500 oops")]
 
 
+def test_a_handshake_that_takes_no_key_says_why():
+    """Who is kept out by a 403 key after key sees it, once, and not "connecting" for ever."""
+    keeper = Keeper(PLAN, lambda: 0.5)
+    keeper.start(0)
+    keeper.created("K", 0)
+    first = keeper.lost(1, SECOND, Fault("key_gone", reason="403"))
+    keeper.wake(HOUR)
+    keeper.created("L", HOUR)
+    again = keeper.lost(2, HOUR + SECOND, Fault("key_gone", reason="403"))
+    assert [each for each in (*first, *again) if isinstance(each, Tell)] == [Tell("connecting", "403")]
+
+
 def test_a_socket_is_replaced_before_the_venue_cuts_it():
     """The successor is open before the old one goes."""
     keeper = begun(Plan(lifetime=100 * DAY, longest_socket=23 * HOUR))

@@ -262,7 +262,7 @@ class Keeper:
                 self._connect_later(socket.why, now, fault)
             return told
         if fault is not None and fault.kind == "key_gone" and socket.key == self._key:
-            return [*told, *self._give_up_key(now)]
+            return [*told, *self._tell_why(fault), *self._give_up_key(now)]
         if not self._key:  # another one is on its way, and brings its own socket
             return told
         told += self._tell_why(fault)
