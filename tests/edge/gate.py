@@ -244,7 +244,9 @@ class Raw:
         self.reader, self.writer = reader, writer
 
     async def send(self, data: bytes) -> None:
-        """Send bytes."""
+        """Send bytes. Errors: `ConnectionResetError` where the other side has cut the connection."""
+        if self.writer.is_closing():
+            raise ConnectionResetError
         self.writer.write(data)
         await asyncio.wait_for(self.writer.drain(), WAIT)
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import httpx
 from cryptography import x509
@@ -176,12 +176,20 @@ def native_socket(gateway: Gateway, query: str, credential: str = "") -> Iterato
         yield socket
 
 
-def receive(socket: ClientConnection, timeout: float = PATIENCE) -> Any:
+class Receiving(Protocol):
+    """A socket that can be read from."""
+
+    def recv(self, timeout: float) -> Any:
+        """The next message."""
+        ...
+
+
+def receive(socket: Receiving, timeout: float = PATIENCE) -> Any:
     """The next message, decoded."""
     return json.loads(socket.recv(timeout))
 
 
-def receive_until(socket: ClientConnection, last: Callable[[Any], bool]) -> list[Any]:
+def receive_until(socket: Receiving, last: Callable[[Any], bool]) -> list[Any]:
     """Messages up to and with the one that is meant."""
     messages = [receive(socket)]
     while not last(messages[-1]):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import ssl
 import time
 from functools import partial
 from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
 import httpx
 import pytest
-from websockets.sync.client import connect
+from websockets.asyncio.client import connect
 
 from tests.process.serving import (
     create_usdm,
@@ -45,6 +48,32 @@ def served(folder: Path) -> Gateway:
     return Gateway(folder / "data", args=["--tls-cert", str(cert), "--tls-key", str(key)], ca=cert)
 
 
+class TlsSocket:
+    """A socket over TLS. The library's own without a loop reads and writes in two threads, which OpenSSL
+    takes amiss now and then."""
+
+    def __init__(self, url: str, trust: ssl.SSLContext, **headers: str) -> None:
+        self._runner = asyncio.Runner()
+        self._dial = connect(url, ssl=trust, additional_headers=headers, proxy=None, open_timeout=60)
+
+    def __enter__(self) -> Self:
+        self._socket = self._runner.run(self._open())
+        return self
+
+    async def _open(self) -> Any:
+        return await self._dial
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._runner.run(self._socket.close())
+        self._runner.close()
+
+    def recv(self, timeout: float) -> Any:
+        """The next message."""
+        return self._runner.run(asyncio.wait_for(self._socket.recv(), timeout))
+
+
 def test_everything_works_over_tls(tmp_path: Path) -> None:
     """The ready line says https, and calls, sockets, publish and the admin listener all speak it."""
     with served(tmp_path) as gateway:
@@ -55,11 +84,9 @@ def test_everything_works_over_tls(tmp_path: Path) -> None:
         with httpx.Client(verify=trust, trust_env=False, timeout=60, headers={"X-MBX-APIKEY": key}) as http:
             listen_key = http.post(f"{gateway.venue}/fapi/v1/listenKey").json()["listenKey"]
             with (
-                connect(f"{gateway.venue_ws}/ws/{listen_key}", ssl=trust, proxy=None) as venue,
-                connect(
-                    f"{gateway.venue_ws}/lk/v1/stream?stream=binance-usdm&listenKey={listen_key}",
-                    ssl=trust,
-                    proxy=None,
+                TlsSocket(f"{gateway.venue_ws}/ws/{listen_key}", trust) as venue,
+                TlsSocket(
+                    f"{gateway.venue_ws}/lk/v1/stream?stream=binance-usdm&listenKey={listen_key}", trust
                 ) as native,
             ):
                 gateway.publish("alice", "binance-usdm", [order(1)])
@@ -91,9 +118,8 @@ def test_sighup_serves_the_new_certificate(tmp_path: Path) -> None:
         assert {shown_serial(gateway.venue), shown_serial(gateway.admin)} == {1001}
         trust = ssl.create_default_context(cafile=tmp_path / "cert.pem")
         _, key, _ = gateway.add_api_key(gateway.add_account("alice"))
-        headers = {"Authorization": f"Bearer {key}"}
         url = f"{gateway.venue_ws}/lk/v1/stream?stream=binance-usdm"
-        with connect(url, ssl=trust, additional_headers=headers, proxy=None) as open_before:
+        with TlsSocket(url, trust, Authorization=f"Bearer {key}") as open_before:
             write_certificate(tmp_path, 1002)
             assert shown_serial(gateway.venue) == 1001, "nobody said to read it yet"
             os.kill(gateway.pid, signal.SIGHUP)
