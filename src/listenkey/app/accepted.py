@@ -1,9 +1,8 @@
 """`[[accept_api_keys]]`: the venue's own API keys of the bots, read from the configuration and its files."""
 
-from pathlib import Path
-
+from listenkey.app.sections import check_account, read_text
 from listenkey.base.errors import ConfigError, Refused
-from listenkey.base.ids import check_account_name, check_api_key
+from listenkey.base.ids import check_api_key
 from listenkey.config import AcceptedKeys, Settings
 
 
@@ -12,22 +11,13 @@ def accepted_api_keys(settings: Settings) -> dict[str, str]:
     accounts: dict[str, str] = {}
     for name, given in settings.accept_api_keys.items():
         where = f"accept_api_keys.{name}"
-        _check_account(where, given)
+        check_account(where, given.account, "name the account whose the keys are")
         for key in _keys(where, given):
             if accounts.setdefault(key, given.account) != given.account:
                 raise ConfigError(
                     f"{where}: one of its keys is there for {accounts[key]} too", "give each key one account"
                 )
     return accounts
-
-
-def _check_account(where: str, given: AcceptedKeys) -> None:
-    if not given.account:
-        raise ConfigError(f"{where}.account is not set", "name the account whose the keys are")
-    try:
-        check_account_name(given.account)
-    except Refused as error:
-        raise ConfigError(f"{where}.account: {error.message}", error.remedy) from error
 
 
 def _keys(where: str, given: AcceptedKeys) -> list[str]:
@@ -43,12 +33,5 @@ def _keys(where: str, given: AcceptedKeys) -> list[str]:
 
 
 def _lines(where: str, file: str) -> list[str]:
-    if not file:
-        return []
-    try:
-        lines = Path(file).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{where}.keys_file cannot be read: {error}", "check the path and its mode"
-        ) from error
+    lines = read_text(f"{where}.keys_file", file).splitlines() if file else []
     return [line.strip() for line in lines if line.strip()]

@@ -4,8 +4,8 @@ the server's, so that any machine can check a configuration."""
 from collections.abc import Mapping
 from pathlib import Path
 
-from listenkey.base.errors import ConfigError, Refused
-from listenkey.base.ids import check_account_name
+from listenkey.app.sections import check_account, check_stream
+from listenkey.base.errors import ConfigError
 from listenkey.client.record import stream_of
 from listenkey.config import ReplaySettings, Settings
 from listenkey.dialect.model import Dialect
@@ -28,12 +28,7 @@ def replayed_streams(settings: Settings, dialects: Mapping[str, Dialect]) -> dic
 
 
 def _stream(where: str, given: ReplaySettings, names: StreamNames) -> str:
-    if not given.account:
-        raise ConfigError(f"{where}.account is not set", "name the account to journal for")
-    try:
-        check_account_name(given.account)
-    except Refused as error:
-        raise ConfigError(f"{where}.account: {error.message}", error.remedy) from error
+    check_account(where, given.account, "name the account to journal for")
     try:
         with Path(given.file).open("rb") as lines:
             recorded = stream_of(next((line for line in lines if line.strip()), b""))
@@ -43,6 +38,5 @@ def _stream(where: str, given: ReplaySettings, names: StreamNames) -> str:
     if not recorded:
         raise ConfigError(f"{where}.file is no record", "make one with `listenkey tail --record`")
     stream = given.stream or recorded
-    if not names.is_stream(stream):
-        raise ConfigError(f"{where}.stream: there is no stream {stream}", "see `listenkey dialect list`")
+    check_stream(where, stream, names)
     return stream

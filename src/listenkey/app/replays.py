@@ -25,9 +25,7 @@ class Replays:
     async def start(self) -> None:
         """Make the accounts that are missing, and begin to play."""
         gateway = self._gateway
-        for account in sorted({each.account for each in self._wanted}):
-            if gateway.store.find_account(account) is None:
-                await gateway.accounts.add(account)
+        await gateway.accounts.add_missing(*(each.account for each in self._wanted))
         players = [Player(each, gateway.publisher.publish_all) for each in self._wanted]
         self._tasks = [asyncio.create_task(player.run()) for player in players]
 

@@ -2,11 +2,10 @@
 nothing of the server's, so that any machine can check a configuration."""
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TypeAlias
 
+from listenkey.app.sections import check_account, check_stream, read_text
 from listenkey.base.errors import ConfigError, Refused
-from listenkey.base.ids import check_account_name
 from listenkey.client.stream import Stream, open_stream
 from listenkey.config import Settings, UpstreamSettings
 from listenkey.dialect.model import Dialect
@@ -32,16 +31,8 @@ def upstream_openers(settings: Settings, dialects: Mapping[str, Dialect]) -> dic
 
 
 def _checked(where: str, given: UpstreamSettings, names: StreamNames) -> Opener:
-    if not given.account:
-        raise ConfigError(f"{where}.account is not set", "name the account to journal for")
-    try:
-        check_account_name(given.account)
-    except Refused as error:
-        raise ConfigError(f"{where}.account: {error.message}", error.remedy) from error
-    if not names.is_stream(given.stream):
-        raise ConfigError(
-            f"{where}.stream: there is no stream {given.stream or '(empty)'}", "see `listenkey dialect list`"
-        )
+    check_account(where, given.account, "name the account to journal for")
+    check_stream(where, given.stream, names)
     if given.gateway and (given.base_url or given.ws_url or given.by):
         raise ConfigError(
             f"{where}.gateway goes without base_url, ws_url and by", "read a gateway, or a venue"
@@ -92,9 +83,4 @@ def _opener(where: str, given: UpstreamSettings) -> Opener:
 
 
 def _given(where: str, text: str, file: str) -> str:
-    if not file:
-        return text
-    try:
-        return Path(file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{where}_file cannot be read: {error}", "check the path and its mode") from error
+    return read_text(f"{where}_file", file).strip() if file else text

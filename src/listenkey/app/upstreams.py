@@ -33,9 +33,7 @@ class Upstreams:
     async def start(self) -> None:
         """Make the accounts that are missing, and begin to read."""
         gateway = self._gateway
-        for account in sorted({each.account for each in self._wanted}):
-            if gateway.store.find_account(account) is None:
-                await gateway.accounts.add(account)
+        await gateway.accounts.add_missing(*(each.account for each in self._wanted))
         for each in self._wanted:
             figures = UpstreamFigures(each.name, each.account, each.stream)
             gateway.upstreams.append(figures)

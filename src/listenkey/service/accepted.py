@@ -31,7 +31,7 @@ async def keep_accepted(store: Store, accounts: Accounts, wanted: Mapping[str, s
             _log.info("api_key_no_longer_accepted", api_key=api_key.id, account=api_key.account)
     for key, account in wanted.items():
         if store.find_api_key(key) is None:
-            await _accept(store, accounts, key, account)
+            await _accept(accounts, key, account)
 
 
 def _refuse_conflict(key: str, api_key: ApiKey | None, account: str) -> None:
@@ -52,10 +52,9 @@ def _accepted_before(store: Store) -> list[ApiKey]:
     return found
 
 
-async def _accept(store: Store, accounts: Accounts, key: str, account: str) -> None:
+async def _accept(accounts: Accounts, key: str, account: str) -> None:
     try:
-        if store.find_account(account) is None:
-            await accounts.add(account)
+        await accounts.add_missing(account)
         await accounts.add_accepted_key(account, key)
     except Refused as error:
         raise ConfigError(f"accept_api_keys: {error.message}", error.remedy) from error

@@ -83,6 +83,12 @@ class Accounts:
             raise Refused("the account demo is for serve --demo", "choose another name", code="bad_name")
         return await self._store.add_account(name, self._clock.now())
 
+    async def add_missing(self, *names: str) -> None:
+        """Make those of the accounts that are not there, in the order of their names. Errors: as `add`."""
+        for name in sorted(set(names)):
+            if self._store.find_account(name) is None:
+                await self.add(name)
+
     async def remove(self, name: str) -> None:
         """Remove an account with all it has. Its keys are closed and its sockets ended when this returns."""
         account = self._store.find_account(name)
