@@ -7,10 +7,10 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar
 import msgspec
 
 from listenkey.client.typed import read_into, typed
+from listenkey.core.keeper import StreamState
 from listenkey.core.position import Position
 
 _T = TypeVar("_T")
-StateName = Literal["connecting", "open", "reconnecting", "failed", "closed"]
 Source = Literal["stream", "backfill"]
 _SENT_AT: Final = re.compile(rb'"E"\s*:\s*"?(\d{13})')
 
@@ -74,7 +74,7 @@ class Gap(msgspec.Struct, frozen=True):
 class State(msgspec.Struct, frozen=True):
     """How the stream is from here on."""
 
-    state: StateName
+    state: StreamState
     reason: str = ""
 
 

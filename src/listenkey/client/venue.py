@@ -32,6 +32,7 @@ from listenkey.core.keeper import (
     Keeper,
     Plan,
     Probe,
+    StreamState,
     Tell,
 )
 from listenkey.core.lanes import Lanes
@@ -223,7 +224,7 @@ class VenueReader:
         self._recoverer.wake()
         self._do(self._keeper.wake(now_micros()))
 
-    def _tell(self, state: Any, reason: str) -> None:
+    def _tell(self, state: StreamState, reason: str) -> None:
         if state == "open":
             self._recoverer.opened()
         elif state == "reconnecting":

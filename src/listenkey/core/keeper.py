@@ -19,6 +19,8 @@ FaultKind = Literal[
     "transient",  # no answer, or one that says nothing for good
     "refused",  # for good: nothing but the user can help
 ]
+StreamState = Literal["connecting", "open", "reconnecting", "failed", "closed"]
+"""How a stream is, as its user sees it."""
 Why = Literal["start", "lost", "key", "age", "shutdown", "silent"]
 _MUTE: Final = 6
 """By how much more a venue is waited for that never answered a question."""
@@ -96,7 +98,7 @@ class Disconnect(msgspec.Struct, frozen=True):
 class Tell(msgspec.Struct, frozen=True):
     """Let the user know how the stream is."""
 
-    state: Literal["connecting", "open", "reconnecting", "failed", "closed"]
+    state: StreamState
     reason: str = ""
 
 

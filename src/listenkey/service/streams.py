@@ -97,8 +97,8 @@ class Streams:
         replayed, then from now on. `topic`: the one that the events are of, where the stream has topics.
         `left`: what was sent on this very socket before, which is told nothing twice."""
         stream_id = StreamId(live.key.account_id, stream)
-        opened = self._consumers.open(live.key, stream_id, topic or filter_place(events), outlet.address)
-        start = self._start_of(stream_id, opened, left)
+        place = topic or filter_place(events)
+        start, reader = self._place(live.key, stream_id, place, outlet.address, left)
         subscription = Subscription(
             outlet,
             stream_id,
@@ -108,7 +108,7 @@ class Streams:
             name=live.string,
             key=live.key,
             events=events,
-            reader=None if opened is None else opened[1],
+            reader=reader,
             topic=topic,
         )
         return self._started(subscription, start, left)
@@ -131,8 +131,8 @@ class Streams:
     ) -> Subscription:
         """Send a stream's events to a socket that an API key subscribes by, as `subscribe` does for a listen
         key of it. `name`: the socket's own for it."""
-        opened = self._consumers.open(Holder(api_key.account, api_key.id), stream, "", outlet.address)
-        start = self._start_of(stream, opened, left)
+        holder = Holder(api_key.account, api_key.id)
+        start, reader = self._place(holder, stream, "", outlet.address, left)
         subscription = Subscription(
             outlet,
             stream,
@@ -142,22 +142,22 @@ class Streams:
             name=name,
             account=api_key.account,
             api_key_id=api_key.id,
-            reader=None if opened is None else opened[1],
+            reader=reader,
             on_gap=on_gap,
         )
         return self._started(subscription, start, left)
 
-    def _start_of(
-        self,
-        stream: StreamId,
-        opened: tuple[list[Opening], Reader] | None,
-        left: Left | None,
-    ) -> Resumption:
+    def _place(
+        self, key: ListenKey | Holder, stream: StreamId, place: str, address: str, left: Left | None
+    ) -> tuple[Resumption, Reader | None]:
+        """Where a reader begins, and what becomes of its place; at the head and without one where the stream
+        is delivered live."""
+        opened = self._consumers.open(key, stream, place, address)
         if opened is not None:
-            return _resumption(*opened, left)
+            return _resumption(*opened, left), opened[1]
         view = self._store.read_journal(stream)
         assert view is not None
-        return Resumption(view.epoch, view.head)
+        return Resumption(view.epoch, view.head), None
 
     def _started(self, subscription: Subscription, start: Resumption, left: Left | None) -> Subscription:
         subscription.start = start

@@ -1,13 +1,13 @@
 """How upstreams are, for metrics and pages; and up to where they were journaled."""
 
 from collections import deque
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
 from listenkey.base.clock import Micros, to_millis
+from listenkey.core.keeper import StreamState
 
-Health = Literal["connecting", "open", "reconnecting", "failed", "closed"]
 _LAGS: Final = 1024
 _SENT_AT: Final = b'"E":'
 _HEAD: Final = 160
@@ -29,7 +29,7 @@ class UpstreamFigures:
         self.name = name
         self.account = account
         self.stream = stream
-        self.state: Health = "connecting"
+        self.state: StreamState = "connecting"
         self.state_since: Micros = 0
         self.reason = ""
         self.events = 0
@@ -39,7 +39,7 @@ class UpstreamFigures:
         """When the last event was journaled."""
         self._lags: deque[int] = deque(maxlen=_LAGS)
 
-    def became(self, state: Health, reason: str, now: Micros) -> None:
+    def became(self, state: StreamState, reason: str, now: Micros) -> None:
         """Note how it is from now on."""
         if state != self.state or not self.state_since:
             self.state_since = now

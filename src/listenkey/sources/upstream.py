@@ -18,8 +18,9 @@ import structlog
 
 from listenkey.base.clock import SECOND, Micros, to_millis
 from listenkey.base.errors import ListenKeyError, StoreError
-from listenkey.client.items import Event, Gap, Item, StateName
+from listenkey.client.items import Event, Gap, Item
 from listenkey.client.stream import Stream
+from listenkey.core.keeper import StreamState
 from listenkey.core.position import Missing
 from listenkey.core.repeats import NaturalIds
 from listenkey.service.publish import Problem
@@ -169,7 +170,7 @@ class UpstreamReader:
                 _log.info("upstream", upstream=self._upstream.name, state=item.state, reason=item.reason)
         await self._write(found)
 
-    def _became(self, state: StateName, reason: str) -> None:
+    def _became(self, state: StreamState, reason: str) -> None:
         self._figures.became(state, reason, self._journal.now())
 
     def _id_of(self, event: Event) -> str | None:
